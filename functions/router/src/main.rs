@@ -7,7 +7,6 @@ mod forwarding;
 mod gateways;
 mod shared_body;
 mod upstream;
-mod welcome;
 
 use std::{process::ExitCode, time::Duration};
 
@@ -22,7 +21,7 @@ use serde_json::Value;
 use crate::upstream::Upstream;
 
 /// The groups of endpoints, with their paths and their routes.
-const GROUPS: [Group; 9] = [
+const GROUPS: [Group; 10] = [
     Group {
         name: "NOTIFICATIONS",
         paths: &["/api/v1/notifications"],
@@ -36,11 +35,15 @@ const GROUPS: [Group; 9] = [
     Group { name: "ADMIN", paths: &["/api/v1/admin", "/api/v1/licenses"], routes: messenger_admin::routes },
     Group { name: "HEALTH", paths: &["/api/v1/health"], routes: messenger_health::routes },
     Group { name: "APPSERVICE", paths: &["/_matrix/app/v1"], routes: messenger_appservice::routes },
+    Group { name: "WEB", paths: EVERY_OTHER, routes: messenger_web::routes },
 ];
 
 /// The default of `UPSTREAM_TIMEOUT_SECONDS`: the longest silence of an upstream. The homeserver has 60
 /// seconds to answer a function.
 const PATIENCE: u64 = 90;
+
+/// The paths of the group that has every path that no other has.
+const EVERY_OTHER: &[&str] = &[];
 
 struct Group {
     name: &'static str,
@@ -77,18 +80,20 @@ fn routes() -> Result<Router<App>, String> {
 
 /// Forwards the paths of a group.
 fn forward(router: Router<App>, group: &Group, upstream: &Upstream) -> Router<App> {
+    let upstream = upstream.clone();
+    let handler = async move |State(app): State<App>, request: Request| upstream.forward(&app, request).await;
+    if group.paths == EVERY_OTHER {
+        return router.fallback(handler);
+    }
     group.paths.iter().fold(router, |router, path| {
-        let upstream = upstream.clone();
-        let handler = any(move |State(app): State<App>, request: Request| async move {
-            upstream.forward(&app, request).await
-        });
+        let handler = any(handler.clone());
         router.route(path, handler.clone()).route(&format!("{path}/{{*rest}}"), handler)
     })
 }
 
 /// Returns the routes that the router serves itself.
 fn own_routes() -> Routes {
-    welcome::routes().merge(docs::routes(document))
+    docs::routes(document)
 }
 
 /// Returns the description of all functions: OpenAPI 3.1.

@@ -8,8 +8,11 @@
 //! POST   /auth/hub-login {hub_token}            exchanges a token of the Hub for one of this service
 //! POST   /auth/session                          sets the session cookie
 //! DELETE /auth/session                          deletes it
+//! GET  /auth/development                        the seeded users, in development only
+//! POST /auth/development {hub_user_id}          a token of the Hub for one of them
 //! ```
 
+mod development;
 mod login;
 mod response;
 mod session;
@@ -67,6 +70,8 @@ pub fn routes() -> Routes {
         .declare(login_operation())
         .declare(session::begin_operation())
         .declare(session::end_operation())
+        .declare(development::list_operation())
+        .declare(development::token_operation())
 }
 
 fn external(operation: Operation) -> Operation {

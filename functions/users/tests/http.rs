@@ -249,3 +249,22 @@ async fn without_single_sign_on_each_endpoint_answers_sso_disabled() {
         assert!(answer.body["detail"].as_str().is_some_and(|detail| detail.contains("HUB_SECRET_KEY")));
     }
 }
+
+#[tokio::test]
+async fn a_seeded_user_is_signed_in_in_development_and_nowhere_else() {
+    let messenger = messenger().build();
+    let body = json!({ "hub_user_id": "chef" }).to_string();
+    let post = || Request::post("/auth/development").header("Content-Type", "application/json");
+    let development = [("ENVIRONMENT", "development")];
+    let wire = Wire::configured(routes(), &messenger, &development);
+    let issued = wire.call(post(), body.clone()).await;
+    let token = format!("Bearer {}", issued.body["hub_token"].as_str().unwrap_or_default());
+    let me = wire.ask(Request::get("/api/v1/users/me").header("Authorization", token)).await;
+    assert_eq!((me.body["hub_user_id"].as_str(), me.body["role"].as_str()), (Some("chef"), Some("admin")));
+    let unknown = wire.call(post(), json!({ "hub_user_id": "mallory" }).to_string()).await;
+    assert_eq!(unknown.status, 404);
+
+    let elsewhere = Wire::configured(routes(), &messenger, &[("ENVIRONMENT", ""), ("HOST", "127.0.0.1")]);
+    assert_eq!(elsewhere.call(post(), body).await.status, 404);
+    assert_eq!(elsewhere.ask(Request::get("/auth/development")).await.status, 404);
+}

@@ -32,6 +32,11 @@ impl Node {
         &self.program
     }
 
+    /// Returns a launch of npm without arguments.
+    pub fn npm(&self) -> Launch {
+        Launch::new("npm", &self.program).arg(&self.npm)
+    }
+
     /// Installs the packages of `package-lock.json` in `directory`, if they are not installed. Concurrent
     /// callers wait for the first one. Scripts of packages are not run.
     pub async fn ensure_packages(&self, directory: &Path, home: &Home, progress: &Sink) -> Result<()> {
@@ -46,8 +51,8 @@ impl Node {
             return Ok(());
         }
         progress("npm ci");
-        let launch = Launch::new("npm ci", &self.program)
-            .arg(&self.npm)
+        let launch = self
+            .npm()
             .args(["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"])
             .directory(directory);
         let process = Process::spawn(launch)?;

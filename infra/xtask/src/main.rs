@@ -14,6 +14,7 @@ mod terminal;
 mod test;
 mod token;
 mod up;
+mod web;
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -52,6 +53,9 @@ enum Command {
     Licenses(licenses::Arguments),
     /// Build, package, run and measure the functions for AWS Lambda, and check their template
     Lambda(lambda::Arguments),
+    /// Build, check and prove the pages of the web messenger
+    #[command(subcommand)]
+    Web(web::Command),
     /// Measure the service, alone and beside other servers
     Bench(bench::Arguments),
     /// Run lint, then test, as CI does
@@ -74,6 +78,7 @@ async fn main() -> ExitCode {
         Command::Compose(arguments) => compose::run(arguments).await,
         Command::Licenses(arguments) => licenses::run(arguments).await,
         Command::Lambda(arguments) => lambda::run(arguments).await,
+        Command::Web(command) => web::run(command).await,
         Command::Bench(arguments) => bench::run(arguments).await,
         Command::Ci => ci::run().await,
     };

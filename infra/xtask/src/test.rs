@@ -4,6 +4,7 @@ mod count;
 mod python;
 mod rust;
 mod sse_clients;
+mod web;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -18,7 +19,8 @@ use crate::step::Step;
 use crate::terminal::Style;
 
 use containers::Containers;
-use count::Count;
+pub(crate) use count::Count;
+pub(crate) use rust::run_and_count;
 
 /// The group without which no other makes sense.
 const BUILD: &str = "build";
@@ -37,6 +39,9 @@ pub(crate) struct Arguments {
     /// The tests of the whole service and of the Matrix adapter on the Conduit that `CONDUIT_BIN` names
     #[arg(long, conflicts_with_all = ["rust_only", "python_only", "sse_only"])]
     conduit: bool,
+    /// Only the checks and journeys of the web messenger
+    #[arg(long, conflicts_with_all = ["rust_only", "python_only", "sse_only", "conduit"])]
+    web_only: bool,
     /// Only the tests of streams with the libraries of others, browsers and proxies
     #[arg(long)]
     sse_only: bool,
@@ -113,6 +118,9 @@ pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode> {
 }
 
 async fn run_on_servers(arguments: &Arguments) -> Result<Vec<Outcome>> {
+    if arguments.web_only {
+        return web::check().await;
+    }
     let mut servers = Servers::start(arguments).await?;
     let mut outcomes = Vec::new();
     let built = arguments.programs.is_some() || rust::build().await?;
@@ -133,13 +141,20 @@ async fn run_on_servers(arguments: &Arguments) -> Result<Vec<Outcome>> {
         outcomes.extend(sse_clients::check(&servers).await?);
     }
     servers.postgres.stop().await;
+    if is_all && !arguments.python_only && !arguments.sse_only {
+        outcomes.extend(web::check().await?);
+    }
     Ok(outcomes)
 }
 
 impl Arguments {
     /// Returns whether all groups of tests are asked for.
     fn is_all(&self) -> bool {
-        let is_one = self.rust_only || self.python_only || self.sse_only || self.is_of_whole_service();
+        let is_one = self.rust_only
+            || self.python_only
+            || self.sse_only
+            || self.web_only
+            || self.is_of_whole_service();
         !is_one && self.filter.is_empty()
     }
 

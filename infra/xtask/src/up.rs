@@ -5,6 +5,7 @@ mod schema;
 mod settings;
 mod stack;
 mod stored_data;
+mod temporary;
 mod welcome;
 
 use std::path::PathBuf;
@@ -19,6 +20,7 @@ use crate::step::Step;
 
 use settings::UpSettings;
 use stack::Stack;
+pub(crate) use temporary::Temporary;
 
 #[derive(clap::Args, Clone, Debug)]
 pub(crate) struct Arguments {

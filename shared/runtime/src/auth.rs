@@ -2,6 +2,7 @@
 //! token.
 
 mod claims;
+mod development;
 mod refusal;
 
 use std::time::Duration;
@@ -35,6 +36,8 @@ pub struct Auth {
     outlives_hub: bool,
     service_token: [u8; 32],
     default_tenant: TenantId,
+    /// `HUB_SECRET_KEY`; `None` without it, and outside of development.
+    development_secret: Option<String>,
 }
 
 /// An issuer of tokens, with its key and rules.
@@ -100,6 +103,7 @@ impl Auth {
             outlives_hub: config.local_token_outlives_hub,
             service_token: Sha256::digest(config.service_token.as_bytes()).into(),
             default_tenant: config.settings.default_tenant,
+            development_secret: config.hub_secret_key.clone().filter(|_| config.web.has_seeded_users),
         }
     }
 

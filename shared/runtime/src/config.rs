@@ -9,6 +9,7 @@ mod secret_files;
 mod secrets;
 mod serving;
 mod traces;
+mod web;
 
 use std::{
     fmt,
@@ -23,7 +24,7 @@ use sha2::Sha256;
 use database::Databases;
 use secrets::{Policy, Secrets};
 
-pub use self::{limits::LimitConfig, serving::ServingConfig, traces::TraceConfig};
+pub use self::{limits::LimitConfig, serving::ServingConfig, traces::TraceConfig, web::WebConfig};
 
 /// The development defaults of `docs/integration.md`, which production refuses.
 const DEFAULT_SECRET_KEY: &str = "messenger-dev-secret";
@@ -91,6 +92,8 @@ pub struct Config {
     pub max_upload_bytes: u64,
     /// `ALLOWED_ORIGINS`: the origins whose pages may call this service; `None` for all.
     pub allowed_origins: Option<Vec<String>>,
+    /// `FRAME_ANCESTORS` and `ENVIRONMENT`: the web messenger.
+    pub web: WebConfig,
     /// The origin of `PUBLIC_URL`, at which browsers reach the service; `None` if it is not set.
     pub public_origin: Option<String>,
     /// `BASE_PATH` and `SSE_MAX_SECONDS`: the paths of requests, the duration of streams, and the runtime.
@@ -189,6 +192,7 @@ impl Config {
             appservice_url: env.url("APPSERVICE_URL", "http://messenger-service-backend-1:8000"),
             max_upload_bytes: env.number("MAX_UPLOAD_BYTES", UPLOAD_MAX, 1, 1 << 40),
             allowed_origins: env.origins(production),
+            web: WebConfig::read(&mut env, environment),
             public_origin: env.public_origin(),
             serving: ServingConfig::read(&mut env),
             limits: LimitConfig::read(&mut env),

@@ -200,36 +200,15 @@ async fn each_kind_of_refusal_has_its_own_code() {
 }
 
 #[tokio::test]
-async fn the_root_answers_a_page_to_browsers_and_json_to_programs() {
+async fn browsers_get_the_web_messenger_and_programs_json() {
     let test_app = test_app().await;
-    let browser = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8";
-    for (accept, is_page) in [
-        (browser, true),
-        ("TEXT/HTML", true),
-        ("*/*", false),
-        ("application/json", false),
-        ("application/json, text/html;q=0", false),
-    ] {
-        let answer =
-            test_app.request(Method::GET, "/").header("Accept", accept).send().await.expect("an answer");
-        assert_eq!(answer.status(), 200);
-        let mut varies = answer.headers().get_all("vary").iter();
-        assert!(varies.any(|vary| vary == "Accept"), "{:?}", answer.headers());
-        let kind = answer.headers()["content-type"].to_str().expect("text").to_owned();
-        assert_eq!(kind.starts_with("text/html"), is_page, "{accept}: {kind}");
-        let policy = answer.headers()["content-security-policy"].to_str().expect("text").to_owned();
-        assert!(
-            policy.contains("default-src 'none'") && policy.contains("frame-ancestors 'none'"),
-            "{policy}"
+    for (accept, kind) in [("text/html,*/*;q=0.8", "text/html; charset=utf-8"), ("*/*", "application/json")] {
+        let answer = test_app.request(Method::GET, "/").header("Accept", accept).send().await;
+        let answer = answer.expect("an answer");
+        assert_eq!(
+            (answer.status().as_u16(), answer.headers()["content-type"].to_str().ok()),
+            (200, Some(kind))
         );
-        let body = answer.text().await.expect("a body");
-        for part in [env!("CARGO_PKG_VERSION"), "/api/v1/health", "README.md"] {
-            assert!(body.contains(part), "{part}: {body}");
-        }
-        // The page begins in German, and contains nothing that the policy would refuse.
-        let (german, english) = (body.find("Der Messenger"), body.find("The messenger"));
-        assert!(!is_page || german.is_some() && german < english, "{body}");
-        assert!(!["<script", "<style", "style=", "<img", "<link"].iter().any(|part| body.contains(part)));
     }
     let head = exchange(&test_app, request("HEAD", "/", "Accept: text/html\r\n", "").as_bytes()).await;
     let head = head.expect("an answer");

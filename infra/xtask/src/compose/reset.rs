@@ -10,8 +10,8 @@ use super::network::Request;
 use super::project::Project;
 
 /// The programs that remember something, without the worker.
-const FUNCTIONS: [&str; 9] =
-    ["notifications", "events", "poll", "messages", "rooms", "users", "admin", "health", "appservice"];
+const FUNCTIONS: [&str; 10] =
+    ["notifications", "events", "poll", "messages", "rooms", "users", "admin", "health", "appservice", "web"];
 const ROUTER: &str = "router";
 const WORKER: &str = "worker";
 const DATABASE: &str = "messenger";

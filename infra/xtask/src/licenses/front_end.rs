@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::Component;
 
 /// The lock files (`package-lock.json`) of pages that are deployed. The module for pages has no dependency.
-const LOCK_FILES: [&str; 0] = [];
+const LOCK_FILES: [&str; 1] = ["functions/web/app/package-lock.json"];
 
 pub(super) fn licenses() -> Result<Vec<Component>> {
     let mut licenses = Vec::new();

@@ -3,7 +3,7 @@ use std::ops::Add;
 
 /// The number of tests by result.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Count {
+pub(crate) struct Count {
     pub(super) passed: u32,
     pub(super) failed: u32,
     pub(super) skipped: u32,
@@ -11,11 +11,12 @@ pub(super) struct Count {
 
 impl Count {
     /// Returns the numbers in the last line of a Rust test program (`test result: ok. 2 passed; 0 failed; …`)
-    /// or of pytest (`=== 3 passed, 1 skipped in 0.1s ===`). Any other line counts nothing.
+    /// or of pytest (`=== 3 passed, 1 skipped in 0.1s ===`), or in the last lines of Playwright (`  3 passed
+    /// (1.2m)`). Any other line counts nothing.
     pub(super) fn of_line(line: &str) -> Self {
         let plain = without_colours(line);
         let is_last = plain.starts_with("test result: ") || plain.starts_with("==") && plain.ends_with("==");
-        if !is_last {
+        if !is_last && !is_of_playwright(&plain) {
             return Self::default();
         }
         let words: Vec<&str> = plain.split([' ', ';', ',', '=']).filter(|word| !word.is_empty()).collect();
@@ -65,6 +66,15 @@ impl Add for Count {
     }
 }
 
+/// Returns whether this is one of the last lines of Playwright: a number and one word, with the time or without.
+fn is_of_playwright(plain: &str) -> bool {
+    let Some(line) = plain.strip_prefix("  ") else { return false };
+    let mut words = line.split(' ');
+    let is_number = words.next().is_some_and(|word| word.parse::<u32>().is_ok());
+    let is_kind = words.next().is_some_and(|word| ["passed", "failed", "skipped"].contains(&word));
+    is_number && is_kind && words.next().is_none_or(|time| time.starts_with('(')) && words.next().is_none()
+}
+
 /// Returns the text without ANSI sequences (`ESC [ … letter`).
 fn without_colours(line: &str) -> String {
     let mut parts = line.split("\x1b[");
@@ -87,6 +97,15 @@ mod tests {
         assert_eq!(Count::of_line(coloured), Count { passed: 5, failed: 0, skipped: 0 });
         let pytest = "======= \x1b[31m1 failed\x1b[0m, 20 passed, 3 skipped, 2 errors in 1.20s =======";
         assert_eq!(Count::of_line(pytest), Count { passed: 20, failed: 3, skipped: 3 });
+    }
+
+    #[test]
+    fn the_last_lines_of_playwright_are_counted_together() {
+        let lines =
+            ["  2 failed", "    [journeys] › a.ts:1:1 › 3 passed", "  1 skipped", "  12 passed (1.2m)"];
+        let total =
+            lines.into_iter().map(Count::of_line).fold(Count::default(), |total, count| total + count);
+        assert_eq!(total, Count { passed: 12, failed: 2, skipped: 1 });
     }
 
     #[test]

@@ -70,7 +70,7 @@ pub(super) async fn test_on_conduit(servers: &Servers, arguments: &Arguments) ->
 }
 
 /// Runs a command, prints its output, and counts the tests in it.
-pub(super) async fn run_and_count(launch: Launch) -> Result<(bool, Count)> {
+pub(crate) async fn run_and_count(launch: Launch) -> Result<(bool, Count)> {
     let total = Arc::new(Mutex::new(Count::default()));
     let copy = Arc::clone(&total);
     let sink = move |line: &str| {

@@ -9,8 +9,7 @@ use messenger_devstack::node::Node;
 use messenger_devstack::process::{Launch, Output};
 use messenger_devstack::python::{Environment, Requirements};
 
-use super::rust::run_and_count;
-use super::{Count, Outcome, Servers};
+use super::{Count, Outcome, Servers, run_and_count};
 use crate::cargo::succeeds;
 use crate::step::Step;
 use crate::terminal::Style;

@@ -3,6 +3,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
+use clap::Parser as _;
 use messenger_devstack::home::{read_or_create, secret};
 use messenger_devstack::messenger::{self, Configuration};
 
@@ -62,6 +63,13 @@ pub(super) struct Environment {
     log_level: String,
 }
 
+/// A command line that nobody has typed.
+#[derive(clap::Parser)]
+struct ArgumentsOfTests {
+    #[command(flatten)]
+    arguments: Arguments,
+}
+
 /// All settings of a start.
 #[derive(Debug)]
 pub(super) struct UpSettings {
@@ -108,6 +116,15 @@ impl UpSettings {
             log_level: environment.log_level,
             directory,
         })
+    }
+
+    /// Returns the settings of a service for tests, with an own PostgreSQL and Synapse whatever the environment
+    /// names.
+    pub(super) fn of_tests(port: u16, directory: PathBuf) -> Result<Self> {
+        let port = format!("--port={port}");
+        let own = ["--host=127.0.0.1", "--database-url=", "--matrix-homeserver-url=", "--appservice-url="];
+        let arguments = ["up", &port, "--log-level=warning"].into_iter().chain(own);
+        Self::read(&ArgumentsOfTests::try_parse_from(arguments)?.arguments, directory)
     }
 
     /// Returns the address of the service, without a slash at the end.

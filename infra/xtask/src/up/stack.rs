@@ -15,6 +15,7 @@ use super::{port_check, registration, schema};
 use crate::cargo::{cargo, programs, succeeds};
 use crate::step::Step;
 use crate::terminal::Style;
+use crate::web;
 
 const DATABASE: &str = "messenger";
 /// Time limit of the service for stopping.
@@ -33,6 +34,7 @@ impl Stack {
     pub(super) async fn start(&mut self, settings: &UpSettings) -> Result<()> {
         self.start_postgres(settings).await?;
         self.start_synapse(settings).await?;
+        web::ensure_built().await?;
         build(settings.release).await?;
         self.start_service(settings).await
     }

@@ -1,4 +1,4 @@
-//! The variables `ALLOWED_ORIGINS` and `PUBLIC_URL`.
+//! Lists of origins, and the variables `ALLOWED_ORIGINS` and `PUBLIC_URL`.
 
 use http::Uri;
 
@@ -12,13 +12,18 @@ impl Env<'_> {
             Some(all) if all == "*" => return None,
             Some(list) => list,
         };
+        Some(self.origin_list("ALLOWED_ORIGINS", &list, ", or be `*`"))
+    }
+
+    /// Parses origins with commas between them, and reports those that are none.
+    pub(super) fn origin_list(&mut self, name: &str, list: &str, alternative: &str) -> Vec<String> {
         let origins: Vec<_> = list.split(',').map(|origin| origin.trim().to_owned()).collect();
         for wrong in origins.iter().filter(|origin| !is_origin(origin)) {
             self.problems.push(format!(
-                "ALLOWED_ORIGINS has `{wrong}`, must have origins like https://host:8085 (no path), or be `*`"
+                "{name} has `{wrong}`, must have origins like https://host:8085 (no path){alternative}"
             ));
         }
-        Some(origins)
+        origins
     }
 
     /// Reads `PUBLIC_URL`. Returns its origin, as browsers write it.

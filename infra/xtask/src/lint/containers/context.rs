@@ -54,7 +54,8 @@ fn is_needed(path: &str) -> bool {
     let is_deployed = ["functions/", "shared/"].iter().any(|folder| path.starts_with(folder));
     let is_rust =
         !path.starts_with("shared/hub_messenger_client/") && !path.starts_with("shared/hub_messenger_js/");
-    path.ends_with("/Cargo.toml") || is_deployed && is_rust && !path.contains("/tests/")
+    path.ends_with("/Cargo.toml")
+        || is_deployed && is_rust && !path.contains("/tests/") && !path.contains("/.")
 }
 
 impl<'a> Patterns<'a> {

@@ -1,0 +1,34 @@
+// Pictures of each page, theme and size, to be looked at: `cargo xtask web shots`.
+import { expect, test } from '@playwright/test'
+import { content, PAGES } from './pages'
+import { notify, open } from './service'
+
+const SIZES = { desk: { width: 1280, height: 800 }, phone: { width: 390, height: 844 } }
+
+for (const theme of ['light', 'dark'] as const) {
+  for (const [size, viewport] of Object.entries(SIZES)) {
+    test(`${theme}, ${size}`, async ({ browser }) => {
+      test.setTimeout(300_000)
+      const made = await content()
+      const page = await open(browser, 'mueller', '/chat', { viewport, deviceScaleFactor: size === 'phone' ? 2 : 1 })
+      await page.evaluate((chosen) => localStorage.setItem('messenger.settings', JSON.stringify({ theme: chosen })), theme)
+      for (const [name, go] of Object.entries(PAGES)) {
+        await go(page, made)
+        await page.evaluate(() => document.fonts.ready)
+        await page.screenshot({ path: `shots/${name}-${theme}-${size}.png`, animations: 'disabled' })
+      }
+      await PAGES.chats?.(page, made)
+      await notify({ title: 'Not-Halt Presse 2', body: 'Lichtgitter unterbrochen', priority: 'urgent' })
+      await expect(page.getByRole('alert')).toBeVisible()
+      await page.screenshot({ path: `shots/urgent-${theme}-${size}.png`, animations: 'disabled' })
+      await page.getByRole('alert').getByRole('button', { name: 'Gesehen' }).first().click()
+    })
+    test(`signed out: ${theme}, ${size}`, async ({ browser }) => {
+      const context = await browser.newContext({ viewport, colorScheme: theme })
+      const page = await context.newPage()
+      await page.goto('/chat')
+      await expect(page.getByRole('button', { name: /Anna Schmidt/ })).toBeVisible()
+      await page.screenshot({ path: `shots/signed-out-${theme}-${size}.png`, animations: 'disabled' })
+    })
+  }
+}

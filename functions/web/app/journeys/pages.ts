@@ -1,0 +1,82 @@
+// A service with content, and every page of the application in it: for pictures and for the checks of accessibility.
+import { expect, type Page } from '@playwright/test'
+import { notify, Person, roomPath } from './service'
+
+export interface Content {
+  general: string
+  machine: string
+  direct: string
+}
+
+let made: Promise<Content> | null = null
+
+/** Fills the service once, as a shift does. */
+export function content(): Promise<Content> {
+  made ??= make()
+  return made
+}
+
+async function make(): Promise<Content> {
+  const [max, anna, bert, deniz] = await Promise.all(['mueller', 'schmidt', 'weber', 'yilmaz'].map((user) => Person.of(user)))
+  if (!max || !anna || !bert || !deniz) throw new Error('no people')
+  const rooms = async () => (await max.get<{ rooms: { matrix_room_id: string; room_type: string }[] }>('/api/v1/rooms')).rooms
+  await expect.poll(async () => (await rooms()).some(({ room_type }) => room_type === 'general'), { timeout: 60_000 }).toBe(true)
+  const general = (await rooms()).find(({ room_type }) => room_type === 'general')?.matrix_room_id ?? ''
+  await notify({ title: 'Schicht gestartet', body: 'Frühschicht hat begonnen. Schichtleitung: Bernd Weber.' })
+  await bert.send(general, 'Guten Morgen zusammen! Heute ist um 10 Uhr die Begehung in Halle 3.')
+  await bert.send(general, 'Bitte Schutzbrillen tragen: https://intranet.example/schutz')
+  await anna.send(general, 'Alles klar 👍')
+  const project = await max.room('Projekt Alpha', ['schmidt', 'yilmaz'])
+  await deniz.send(project, 'Die Zeichnung für den Halter ist fertig.')
+  await anna.send(project, 'Super, dann können wir morgen fräsen.')
+  const stop = { target_type: 'entity_room', entity_type: 'machine', entity_id: 42 }
+  const { matrix_room_id: machine } = await notify({ title: 'CNC-01 gestoppt', body: 'Fehlercode E-401: Kühlmittel niedrig', priority: 'urgent', ...stop })
+  await max.post(`/api/v1/rooms/${encodeURIComponent(machine)}/join`)
+  await notify({ title: 'CNC-01 läuft wieder', ...stop })
+  await max.send(machine, 'Kühlmittel aufgefüllt, Spindel geprüft.')
+  const { matrix_room_id: direct } = await max.post<{ matrix_room_id: string }>('/api/v1/rooms/dm/schmidt')
+  await max.send(direct, 'Läuft die Presse wieder?')
+  await anna.send(direct, 'Ja, seit zehn Uhr. Der Sensor war verschmutzt, ich habe ihn gereinigt und neu eingelernt.')
+  await anna.send(direct, 'Das Protokoll lege ich dir in den Ordner.')
+  return { general, machine, direct }
+}
+
+/** The pages, each with what leads to it. */
+export const PAGES: Record<string, (page: Page, content: Content) => Promise<void>> = {
+  chats: (page) => to(page, '/chat', () => page.getByRole('heading', { name: /^(Chats)$/ }).or(page.getByRole('heading', { name: 'Chats' })).first()),
+  room: (page, { general }) => to(page, roomPath(general), () => page.getByRole('log').getByText('Alles klar 👍').last()),
+  direct: (page, { direct }) => to(page, roomPath(direct), () => page.getByRole('log').getByText('Das Protokoll lege ich dir').last()),
+  machine: async (page, { machine }) => {
+    await to(page, roomPath(machine), () => page.getByRole('log').getByText('Spindel geprüft').last())
+    await page.getByRole('button', { name: /^(Mitglieder|Members)$/ }).click()
+    await expect(page.getByRole('complementary')).toContainText('Max Müller')
+  },
+  inbox: (page) => to(page, '/meldungen', () => page.getByRole('heading', { name: /^(Meldungen|Notifications)$/ })),
+  settings: (page) => to(page, '/einstellungen', () => page.getByRole('heading', { name: /^(Einstellungen|Settings)$/ })),
+  'new-chat': async (page) => {
+    await to(page, '/chat', () => page.getByRole('button', { name: /^(Neuer Chat|New chat)$/ }))
+    await page.getByRole('button', { name: /^(Neuer Chat|New chat)$/ }).click()
+    await expect(page.getByRole('dialog').getByText('Anna Schmidt')).toBeVisible()
+  },
+  'new-room': async (page) => {
+    await to(page, '/chat', () => page.getByRole('button', { name: /^(Neuer Chat|New chat)$/ }))
+    await page.getByRole('button', { name: /^(Neuer Chat|New chat)$/ }).click()
+    await page.getByRole('tab', { name: /^(Raum|Room)$/ }).click()
+    await page.getByRole('dialog').getByRole('button', { name: /Anna Schmidt/ }).click()
+  },
+  directory: async (page) => {
+    await to(page, '/chat', () => page.getByRole('button', { name: /^(Verzeichnis|Directory)$/ }))
+    await page.getByRole('button', { name: /^(Verzeichnis|Directory)$/ }).click()
+    await expect(page.getByRole('dialog').getByText('machine 42', { exact: true })).toBeVisible()
+  },
+  switcher: async (page) => {
+    await to(page, '/chat', () => page.getByRole('button', { name: /^(Neuer Chat|New chat)$/ }))
+    await page.keyboard.press('Control+k')
+    await expect(page.getByRole('option').first()).toBeVisible()
+  },
+}
+
+async function to(page: Page, path: string, seen: () => ReturnType<Page['getByRole']>): Promise<void> {
+  await page.goto(path)
+  await expect(seen()).toBeVisible()
+}

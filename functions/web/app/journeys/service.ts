@@ -1,0 +1,95 @@
+// The service as satellites and other people use it beside the pages.
+import { randomBytes } from 'node:crypto'
+import { type Browser, type BrowserContext, expect, type Page, test } from '@playwright/test'
+
+export const url = process.env.MESSENGER_URL ?? 'http://127.0.0.1:8000'
+const serviceToken = process.env.MESSENGER_SERVICE_TOKEN ?? 'messenger-service-token-dev'
+
+/** A mark of this run in names: the service may be that of an earlier one. */
+export const run = randomBytes(2).toString('hex')
+
+const contexts: BrowserContext[] = []
+// An open page holds a stream, and a user has a limited number of them.
+test.afterEach(async () => {
+  await Promise.all(contexts.splice(0).map((context) => context.close()))
+})
+
+async function json<T>(path: string, init: RequestInit = {}): Promise<T> {
+  const answer = await fetch(url + path, init)
+  const text = await answer.text()
+  if (!answer.ok) throw new Error(`${init.method ?? 'GET'} ${path}: ${answer.status} ${text}`)
+  return (text === '' ? null : JSON.parse(text)) as T
+}
+
+const post = (body: unknown, headers: Record<string, string> = {}): RequestInit => ({
+  method: 'POST',
+  headers: { 'content-type': 'application/json', ...headers },
+  body: JSON.stringify(body),
+})
+
+/** Sends a notification, as a satellite does. */
+export const notify = (fields: Record<string, unknown>): Promise<{ id: number; matrix_room_id: string }> =>
+  json('/api/v1/notifications/send', post({ source_app: 'fertigungs-app', event_type: 'e', ...fields }, { 'x-service-token': serviceToken }))
+
+/** Returns a token of the Hub for a seeded user. */
+export const hubToken = async (user: string): Promise<string> =>
+  (await json<{ hub_token: string }>('/auth/development', post({ hub_user_id: user }))).hub_token
+
+/** A seeded user who calls the interface without a page. */
+export class Person {
+  private constructor(private readonly token: string) {}
+
+  static async of(user: string): Promise<Person> {
+    const person = new Person(await hubToken(user))
+    await person.get('/api/v1/users/me')
+    return person
+  }
+
+  get<T>(path: string): Promise<T> {
+    return json(path, { headers: { authorization: `Bearer ${this.token}` } })
+  }
+
+  post<T>(path: string, body: unknown = {}): Promise<T> {
+    return json(path, post(body, { authorization: `Bearer ${this.token}` }))
+  }
+
+  /** Creates a room. Returns its id. */
+  async room(name: string, invite_users: string[] = []): Promise<string> {
+    return (await this.post<{ matrix_room_id: string }>('/api/v1/rooms', { name, invite_users })).matrix_room_id
+  }
+
+  send(room_id: string, body: string): Promise<{ event_id: string }> {
+    return this.post('/api/v1/messages/send', { room_id, body })
+  }
+
+  /** Returns the texts of a room, oldest first. */
+  async texts(room: string): Promise<string[]> {
+    const texts: string[] = []
+    for (let from = ''; ; ) {
+      const page = await this.get<{ messages: { body: string }[]; end_token: string | null; has_more: boolean }>(
+        `/api/v1/messages/history/${encodeURIComponent(room)}?limit=200${from}`,
+      )
+      texts.unshift(...page.messages.toReversed().map(({ body }) => body))
+      if (!page.has_more) return texts
+      from = `&from_token=${encodeURIComponent(page.end_token ?? '')}`
+    }
+  }
+}
+
+/** Opens the messenger as the Hub does, for a seeded user. */
+export async function open(browser: Browser, user: string, path = '/chat', options: Parameters<Browser['newContext']>[0] = {}): Promise<Page> {
+  const context = await browser.newContext(options)
+  contexts.push(context)
+  const page = await context.newPage()
+  page.on('pageerror', (error) => {
+    throw error
+  })
+  await page.goto(`${path}?hub_token=${await hubToken(user)}`)
+  await expect(page.getByRole('navigation', { name: /Bereiche|Areas/ })).toBeVisible()
+  // What happens before the first connection is not in the feed of somebody who has never been here.
+  if (path.startsWith('/chat') && (options.viewport?.width ?? 1280) > 700) await expect(page.getByText('Live', { exact: true })).toBeVisible()
+  return page
+}
+
+/** Returns the path of a room. */
+export const roomPath = (id: string): string => `/chat/${encodeURIComponent(id)}`

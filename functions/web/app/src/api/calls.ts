@@ -1,0 +1,59 @@
+// The calls of the service that this application makes, one function each.
+import { ask, client } from './client'
+import type { ClientConfig, DirectoryRoom, ExternalClient, Me, Member, Message, Room, SeededUser, User } from './types'
+
+const room = (id: string) => ({ params: { path: { id } } })
+
+export const clientConfig = (): Promise<ClientConfig> => ask(client.GET('/client-config'))
+export const me = (): Promise<Me> => ask(client.GET('/api/v1/users/me'))
+export const users = (q: string, signal?: AbortSignal): Promise<User[]> =>
+  ask(client.GET('/api/v1/users', { params: { query: { q, limit: 50 } }, signal }))
+
+export const rooms = async (): Promise<Room[]> => (await ask(client.GET('/api/v1/rooms'))).rooms
+export const createRoom = (name: string, topic: string, invite_users: string[]): Promise<Room> =>
+  ask(client.POST('/api/v1/rooms', { body: { name, topic: topic || null, invite_users } }))
+export const directChat = (hub_user_id: string): Promise<Room> =>
+  ask(client.POST('/api/v1/rooms/dm/{hub_user_id}', { params: { path: { hub_user_id } } }))
+export const directory = async (q: string, signal?: AbortSignal): Promise<DirectoryRoom[]> =>
+  (await ask(client.GET('/api/v1/rooms/directory', { params: { query: { q, limit: 100 } }, signal }))).rooms
+/** Returns the room of a machine, an order or the like; `null` if the directory has none. */
+export async function entityRoom(entity_type: string, entityId: string): Promise<string | null> {
+  for (let offset = 0; ; offset += 200) {
+    const { rooms } = await ask(client.GET('/api/v1/rooms/directory', { params: { query: { entity_type, limit: 200, offset } } }))
+    const found = rooms.find(({ entity_id }) => String(entity_id) === entityId)
+    if (found !== undefined || rooms.length < 200) return found?.matrix_room_id ?? null
+  }
+}
+export const joinRoom = (id: string): Promise<Room> => ask(client.POST('/api/v1/rooms/{id}/join', room(id)))
+export const leaveRoom = (id: string): Promise<unknown> => ask(client.POST('/api/v1/rooms/{id}/leave', room(id)))
+export const members = (id: string): Promise<Member[]> => ask(client.GET('/api/v1/rooms/{id}/members', room(id)))
+export const invite = (id: string, hub_user_id: string): Promise<Member> =>
+  ask(client.POST('/api/v1/rooms/{id}/invite', { ...room(id), body: { hub_user_id } }))
+export const markRead = (id: string): Promise<unknown> => ask(client.POST('/api/v1/rooms/{id}/read', room(id)))
+export const setTyping = (id: string, typing: boolean): Promise<unknown> =>
+  ask(client.POST('/api/v1/rooms/{id}/typing', { ...room(id), body: { typing } }))
+
+export interface History {
+  /** Newest first. */
+  messages: Message[]
+  end_token?: string | null
+  has_more: boolean
+}
+export const history = (room_id: string, from_token: string | null, limit = 50): Promise<History> =>
+  ask(
+    client.GET('/api/v1/messages/history/{room_id}', {
+      params: { path: { room_id }, query: { limit, ...(from_token === null ? {} : { from_token }) } },
+    }),
+  )
+export const sendMessage = (room_id: string, body: string, txn_id: string): Promise<Message> =>
+  ask(client.POST('/api/v1/messages/send', { body: { room_id, body, txn_id } }))
+
+export const externalClient = (): Promise<ExternalClient> => ask(client.GET('/api/v1/users/me/external-client'))
+export const rotatePassword = (): Promise<ExternalClient> => ask(client.POST('/api/v1/users/me/external-client/rotate'))
+
+export const hubLogin = (hub_token: string) => ask(client.POST('/auth/hub-login', { body: { hub_token } }))
+export const beginSession = () => ask(client.POST('/auth/session'))
+export const endSession = () => ask(client.DELETE('/auth/session'))
+export const seededUsers = async (): Promise<SeededUser[]> => (await ask(client.GET('/auth/development'))).users
+export const seededToken = async (hub_user_id: string): Promise<string> =>
+  (await ask(client.POST('/auth/development', { body: { hub_user_id } }))).hub_token

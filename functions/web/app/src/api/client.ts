@@ -1,0 +1,71 @@
+// The one client of the service: adds the token, and turns answers into values or failures.
+import createClient, { type Middleware } from 'openapi-fetch'
+import { base } from '@/platform/address'
+import { ApiError, apiError, NoAnswer } from './problem'
+import type { paths } from './schema'
+
+/** The longest wait for an answer, in milliseconds: the homeserver may take 60 seconds. */
+const TIMEOUT = 75_000
+
+let token: string | null = null
+let onUnauthorized: (error: ApiError) => void = () => {}
+let onServerTime: (time: number) => void = () => {}
+
+/** Sets the token of all requests from now on. */
+export function setToken(value: string | null): void {
+  token = value
+}
+
+/** Sets who hears that the service refused the token, and what time it is there. */
+export function setListeners(listeners: { unauthorized: typeof onUnauthorized; serverTime: typeof onServerTime }): void {
+  onUnauthorized = listeners.unauthorized
+  onServerTime = listeners.serverTime
+}
+
+const authentication: Middleware = {
+  onRequest({ request }) {
+    if (token !== null && !request.headers.has('authorization')) request.headers.set('authorization', `Bearer ${token}`)
+    return request
+  },
+  onResponse({ response }) {
+    const date = Date.parse(response.headers.get('date') ?? '')
+    if (!Number.isNaN(date)) onServerTime(date)
+  },
+}
+
+export const client = createClient<paths>({
+  baseUrl: base,
+  credentials: 'same-origin',
+  cache: 'no-store',
+  fetch: (request: Request) => fetch(request, { signal: AbortSignal.any([request.signal, AbortSignal.timeout(TIMEOUT)]) }),
+})
+client.use(authentication)
+
+interface Answer<T> {
+  data?: T
+  error?: unknown
+  response: Response
+}
+
+/** Returns the body of a successful answer, else throws a `Failure`. */
+export async function ask<T>(request: Promise<Answer<T>>): Promise<T> {
+  let answer: Answer<T>
+  try {
+    answer = await request
+  } catch (error) {
+    throw new NoAnswer(error instanceof Error ? error.message : String(error))
+  }
+  if (answer.response.ok) return answer.data as T
+  throw refused(apiError(answer.response.status, answer.error, (name) => answer.response.headers.get(name)))
+}
+
+/** Reports a refused token, and returns the refusal. */
+export function refused(error: ApiError): ApiError {
+  if (error.status === 401) onUnauthorized(error)
+  return error
+}
+
+/** Returns the headers of requests that do not go through the client: uploads with progress. */
+export function authorization(): Record<string, string> {
+  return token === null ? {} : { authorization: `Bearer ${token}` }
+}

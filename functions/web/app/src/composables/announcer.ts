@@ -1,0 +1,23 @@
+// The one polite live region: a new message is said once, and a flood is summed up.
+import { onScopeDispose, ref } from 'vue'
+
+/** The time in which messages are gathered, in milliseconds. */
+const GATHER = 1_500
+
+export function useAnnouncer(summary: (count: number) => string) {
+  const text = ref('')
+  let waiting: string[] = []
+  let timer: ReturnType<typeof setTimeout> | null = null
+
+  function announce(line: string): void {
+    waiting.push(line)
+    timer ??= setTimeout(() => {
+      timer = null
+      text.value = waiting.length > 2 ? summary(waiting.length) : waiting.join(' ')
+      waiting = []
+    }, GATHER)
+  }
+
+  onScopeDispose(() => timer !== null && clearTimeout(timer))
+  return { text, announce }
+}

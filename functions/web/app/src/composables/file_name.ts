@@ -1,0 +1,21 @@
+// File names of others, shown so that they hide nothing.
+
+/** Controls, and marks that turn the line or are invisible. */
+const HIDDEN = /[\p{Cc}\p{Cf}]/gu
+/** Characters that are shown of a name. */
+const SHOWN = 60
+
+/** Returns a name with its invisible marks named, and cut in the middle so that its end is visible. */
+export function visibleName(name: string): string {
+  const letters = [...name.replace(HIDDEN, (mark) => `⟨U+${(mark.codePointAt(0) ?? 0).toString(16).toUpperCase().padStart(4, '0')}⟩`)]
+  if (letters.length <= SHOWN) return letters.join('')
+  return `${letters.slice(0, SHOWN - 21).join('')}…${letters.slice(-20).join('')}`
+}
+
+/** Returns a size as people read it, in steps of 1000 as file managers do. */
+export function readableSize(bytes: number, language: string): string {
+  const units = ['B', 'kB', 'MB', 'GB']
+  const step = Math.min(units.length - 1, bytes < 1 ? 0 : Math.floor(Math.log10(bytes) / 3))
+  const number = new Intl.NumberFormat(language, { maximumFractionDigits: step === 0 ? 0 : 1 })
+  return `${number.format(bytes / 1000 ** step)} ${units[step]}`
+}

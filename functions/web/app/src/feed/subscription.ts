@@ -1,0 +1,37 @@
+// The subscription with hub-messenger.js: order, once, resume, polling and backoff are its work.
+import { HubMessenger } from 'hub-messenger'
+import type { StreamedEvent } from '@/api/types'
+import type { Feed, FeedOptions } from './protocol'
+
+/** The time after which the first block of a stream has been read, in milliseconds. */
+const CONNECTED = 500
+
+type Options = Omit<FeedOptions, 'key'>
+
+/** Opens a subscription in this process: a worker, or a tab where no shared worker exists. */
+export function subscribe(options: Options): Feed {
+  let token = options.token
+  const messenger = new HubMessenger({
+    url: options.base,
+    // A refused token is not renewed here: the tab shows who has to sign in, and sends the next one.
+    getToken: () => token,
+    lastEventId: options.lastEventId,
+    onEvent: (event, id) => options.onEvent(event as unknown as StreamedEvent, id),
+    onState: (state) => {
+      options.onState(state)
+      if (state.name === 'live') setTimeout(reportPosition, CONNECTED)
+    },
+  })
+  function reportPosition(): void {
+    if (messenger.lastEventId !== null) options.onPosition(messenger.lastEventId)
+  }
+  return {
+    setToken(value) {
+      const isNew = value !== token
+      token = value
+      if (isNew) messenger.reconnect()
+    },
+    reconnect: () => messenger.reconnect(),
+    close: () => messenger.close(),
+  }
+}

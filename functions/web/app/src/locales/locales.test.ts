@@ -1,0 +1,29 @@
+// The catalogues: the same keys and placeholders in both languages, and none that nobody uses.
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { expect, it } from 'vitest'
+
+/** Keys that are made of a prefix and a value. */
+const PREFIXES = ['error.', 'session.title.', 'session.reason.', 'chat.section.', 'chat.type.', 'outbox.', 'role.', 'settings.']
+
+type Tree = { [key: string]: string | Tree }
+// The build makes functions of the catalogues: they are read as they are.
+const read = (language: string): Tree => JSON.parse(readFileSync(join(import.meta.dirname, `${language}.json`), 'utf8'))
+const [de, en] = [read('de'), read('en')]
+const flat = (tree: Tree, prefix = ''): [string, string][] =>
+  Object.entries(tree).flatMap(([key, value]) => (typeof value === 'string' ? [[prefix + key, value]] : flat(value, `${prefix}${key}.`)) as [string, string][])
+const placeholders = (text: string) => [...new Set(text.match(/\{\w+\}/g))].toSorted()
+
+it('both catalogues have the same keys and placeholders', () => {
+  const [german, english] = [new Map(flat(de)), new Map(flat(en))]
+  expect([...english.keys()].toSorted()).toEqual([...german.keys()].toSorted())
+  for (const [key, text] of german) expect([key, placeholders(english.get(key) ?? '')]).toEqual([key, placeholders(text)])
+})
+
+it('each key is used', () => {
+  const root = join(import.meta.dirname, '..')
+  const files = readdirSync(root, { recursive: true }).map(String).filter((name) => /\.(vue|ts)$/.test(name) && !name.includes('.test.') && !name.includes('schema'))
+  const sources = files.map((name) => readFileSync(join(root, name), 'utf8')).join('\n')
+  const unused = flat(de).map(([key]) => key).filter((key) => !PREFIXES.some((prefix) => key.startsWith(prefix)) && !sources.includes(`'${key}'`))
+  expect(unused).toEqual([])
+})

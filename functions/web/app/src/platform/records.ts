@@ -1,0 +1,38 @@
+// The records that outlive a tab.
+
+/** A text or a file on its way. It stays until the service has answered with its message. */
+export interface OutboxEntry {
+  txnId: string
+  room: string
+  /** The text; empty for a file. */
+  body: string
+  file: File | null
+  /** Milliseconds at the server: the order within a room. */
+  createdAt: number
+  state: OutboxState
+  /** The code of the refusal of a `failed` entry. */
+  code: string | null
+  detail: string | null
+}
+
+/**
+ * `sending`: a request is in flight. `waiting`: it was not sent, the next attempt follows. `unknown`: a request broke
+ * off, and nobody knows whether it arrived; the next attempt is the same one. `failed`: the service refused it.
+ */
+type OutboxState = 'sending' | 'waiting' | 'unknown' | 'failed'
+
+/** A notification of a satellite. */
+export interface InboxEntry {
+  id: number
+  app: string
+  title: string
+  body: string
+  isUrgent: boolean
+  isDirect: boolean
+  entityType: string | null
+  entityId: string | null
+  room: string | null
+  /** Milliseconds at the server, at which it arrived here or was stored there. */
+  at: number
+  isRead: boolean
+}

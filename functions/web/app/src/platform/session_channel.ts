@@ -1,0 +1,57 @@
+// The tabs of a browser tell each other who signs in and out, and give a new tab the token that they have.
+import { randomId } from './ids'
+
+/** The longest wait for another tab, in milliseconds. */
+const WAIT = 400
+
+interface Signed {
+  token: string
+  /** Tenant and id of the user. */
+  user: string
+}
+
+type Words =
+  | { kind: 'ask'; from: string }
+  | { kind: 'answer'; to: string; token: string }
+  | ({ kind: 'signed-in' } & Signed)
+  | { kind: 'signed-out' }
+
+interface Listeners {
+  current(): Signed | null
+  onSignedIn(signed: Signed): void
+  onSignedOut(): void
+}
+
+export interface SessionChannel {
+  /** Returns the token of another tab; `null` if none answers. */
+  ask(): Promise<string | null>
+  signedIn(signed: Signed): void
+  signedOut(): void
+}
+
+export function openSessionChannel(listeners: Listeners): SessionChannel {
+  const channel = new BroadcastChannel('messenger.session')
+  const self = randomId()
+  let answer: (token: string) => void = () => {}
+  channel.onmessage = ({ data }: MessageEvent<Words>) => {
+    if (data.kind === 'signed-in') listeners.onSignedIn(data)
+    else if (data.kind === 'signed-out') listeners.onSignedOut()
+    else if (data.kind === 'answer') {
+      if (data.to === self) answer(data.token)
+    } else {
+      const signed = listeners.current()
+      if (signed !== null) send({ kind: 'answer', to: data.from, token: signed.token })
+    }
+  }
+  const send = (words: Words) => channel.postMessage(words)
+  return {
+    ask: () =>
+      new Promise((resolve) => {
+        answer = resolve
+        setTimeout(() => resolve(null), WAIT)
+        send({ kind: 'ask', from: self })
+      }),
+    signedIn: (signed) => send({ kind: 'signed-in', ...signed }),
+    signedOut: () => send({ kind: 'signed-out' }),
+  }
+}

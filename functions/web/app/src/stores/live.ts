@@ -1,0 +1,139 @@
+// The one place where events of the feed change the stores.
+import { defineStore } from 'pinia'
+import { ref } from 'vue'
+import { base } from '@/platform/address'
+import type { NewMessageEvent, NotificationEvent, StreamedEvent } from '@/api/types'
+import { openFeed } from '@/feed/open'
+import type { Feed, FeedState } from '@/feed/protocol'
+import type { InboxEntry } from '@/platform/records'
+import { useConnection } from './connection'
+import { useDrafts } from './drafts'
+import { useInbox } from './inbox'
+import { useOutbox } from './outbox'
+import { useRooms } from './rooms'
+import { useSession } from './session'
+import { useTimelines } from './timelines'
+import { useTyping } from './typing'
+
+/** The least time between two writes of the position, in milliseconds. */
+const POSITION_PAUSE = 2_000
+
+export interface LiveListeners {
+  /** A notification that was not known here before. `isLate` if it was replayed. */
+  notification(entry: InboxEntry): void
+  message(event: NewMessageEvent): void
+  roomLeft(room: string): void
+}
+
+export const useLive = defineStore('live', () => {
+  const session = useSession()
+  const connection = useConnection()
+  const rooms = useRooms()
+  const timelines = useTimelines()
+  const typing = useTyping()
+  const inbox = useInbox()
+  const outbox = useOutbox()
+  const drafts = useDrafts()
+  /** Events whose type this version does not know. */
+  const unknownEvents = ref(0)
+  let feed: Feed | null = null
+  let listeners: LiveListeners | null = null
+
+  /** Begins with what is kept here, then follows the feed from the last position on. */
+  async function start(heard: LiveListeners): Promise<void> {
+    const { database, token, key } = session
+    if (database === null || token === null) return
+    listeners = heard
+    await Promise.all([drafts.start(database), inbox.start(database), outbox.start(database, timelines.add)])
+    const stored = await database.get('values', 'position')
+    const lastEventId = typeof stored?.value === 'string' ? stored.value : null
+    feed = openFeed({ key, base, token, lastEventId, onEvent: apply, onState, onPosition: (id) => keepPosition(id, () => {}) })
+    await rooms.load()
+  }
+
+  function onState(state: FeedState): void {
+    const wasUp = connection.isUp
+    connection.set(state)
+    if (state.name === 'unauthorized') void rooms.load()
+    if (connection.isUp && !wasUp) {
+      typing.clear()
+      outbox.retryNow()
+    }
+  }
+
+  /** Ends the subscription: nobody is signed in any more. */
+  function stop(): void {
+    feed?.close()
+    feed = listeners = null
+  }
+
+  /** After somebody has signed in again. */
+  function renew(token: string): void {
+    feed?.setToken(token)
+    feed?.reconnect()
+    outbox.retryNow()
+  }
+
+  function apply(event: StreamedEvent, id: string | null): void {
+    const own = session.me?.matrix_user_id ?? ''
+    rooms.apply(event, own)
+    timelines.apply(event)
+    switch (event.type) {
+      case 'new_message':
+        return keepPosition(id, () => applyMessage(event, own))
+      case 'notification':
+        return keepPosition(id, () => applyNotification(event))
+      case 'typing':
+        return typing.apply(event, own)
+      case 'room_left':
+        return keepPosition(id, () => listeners?.roomLeft(event.room_id))
+      case 'reset':
+        return keepPosition(id, reset)
+      case 'message_edited':
+      case 'message_redacted':
+      case 'reaction':
+      case 'room_joined':
+      case 'unread':
+      case 'role_changed':
+      case 'access_withdrawn':
+        return keepPosition(id, () => {})
+      default:
+        unknownEvents.value += 1
+    }
+  }
+
+  function applyMessage(event: NewMessageEvent, own: string): void {
+    if (event.redacted) return
+    typing.stop(event.room_id, event.sender)
+    if (event.sender === own) outbox.matchEcho(event)
+    else listeners?.message(event)
+  }
+
+  function applyNotification(event: NotificationEvent): void {
+    const entry = inbox.add(event)
+    if (entry === null) return
+    timelines.addNotification(event, session.config?.bot_user_id ?? '')
+    listeners?.notification(entry)
+  }
+
+  /** Events were missed: everything is read again. Drafts, the outbox and the place stay. */
+  function reset(): void {
+    timelines.reset(rooms.readRoom)
+    void rooms.load()
+  }
+
+  let position: string | null = null
+  let timer: ReturnType<typeof setTimeout> | null = null
+  /** Applies an event, and remembers that this machine has got that far. */
+  function keepPosition(id: string | null, act: () => void): void {
+    act()
+    if (id === null) return
+    position = id
+    timer ??= setTimeout(() => {
+      timer = null
+      void session.database?.put('values', { key: 'position', value: position })
+    }, POSITION_PAUSE)
+  }
+
+  return { unknownEvents, start, stop, renew }
+})

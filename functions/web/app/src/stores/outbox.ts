@@ -1,0 +1,175 @@
+// What is on its way: kept in IndexedDB until the service has answered, sent in order within a room, and repeated
+// under the same transaction id until it is certain.
+import { defineStore } from 'pinia'
+import { computed, shallowReactive, shallowRef } from 'vue'
+import { sendMessage } from '@/api/calls'
+import { ApiError, NoAnswer } from '@/api/problem'
+import type { Message, NewMessageEvent } from '@/api/types'
+import { type Upload, upload } from '@/api/upload'
+import { serverNow } from '@/platform/clock'
+import type { UserDatabase } from '@/platform/database'
+import { randomId } from '@/platform/ids'
+import type { OutboxEntry } from '@/platform/records'
+
+/** The first pause before another attempt, and the longest, in milliseconds. */
+const PAUSE = 1_000
+const PAUSE_MAX = 30_000
+
+export const useOutbox = defineStore('outbox', () => {
+  const entries = shallowRef<readonly OutboxEntry[]>([])
+  /** The part of each file that was sent, by transaction id. */
+  const progress = shallowReactive(new Map<string, number>())
+  /** Entries whose message came by the feed before the answer: they are shown no more. */
+  const arrived = shallowReactive(new Set<string>())
+  const shown = computed(() => entries.value.filter(({ txnId }) => !arrived.has(txnId)))
+  const isEmpty = computed(() => entries.value.length === 0)
+
+  const uploads = new Map<string, Upload>()
+  const cancelled = new Set<string>()
+  /** The rooms that are being worked on, with what ends their pause. */
+  const working = new Map<string, (() => void) | null>()
+  let database: UserDatabase | null = null
+  let onSent: (message: Message) => void = () => {}
+
+  /** Takes up what an earlier page left. A request of it may have arrived: it is repeated under its id. */
+  async function start(stored: UserDatabase, sent: (message: Message) => void): Promise<void> {
+    ;[database, onSent] = [stored, sent]
+    const left = await stored.all('outbox')
+    const resumed = left.map((entry) => (entry.state === 'sending' ? { ...entry, state: 'unknown' as const } : entry))
+    const known = new Set(entries.value.map(({ txnId }) => txnId))
+    entries.value = [...resumed.filter(({ txnId }) => !known.has(txnId)), ...entries.value].toSorted((a, b) => a.createdAt - b.createdAt)
+    for (const room of new Set(entries.value.map(({ room }) => room))) void work(room)
+  }
+
+  async function add(room: string, content: { body: string } | { file: File }): Promise<void> {
+    const createdAt = Math.max(serverNow(), (entries.value.at(-1)?.createdAt ?? 0) + 1)
+    const base = { txnId: randomId(), room, createdAt, state: 'waiting' as const, code: null, detail: null }
+    const entry: OutboxEntry = { ...base, body: '', file: null, ...content }
+    entries.value = [...entries.value, entry]
+    // It is stored before it is sent: what was typed survives the end of this page.
+    await database?.put('outbox', entry)
+    void work(room)
+  }
+
+  /** Sends the entries of a room, one after the other. A refused one lets the next ones pass. */
+  async function work(room: string): Promise<void> {
+    if (working.has(room)) return
+    working.set(room, null)
+    let pause = PAUSE
+    for (let entry = next(room); entry !== undefined; entry = next(room)) {
+      const wait = await attempt(entry)
+      if (wait === null) {
+        pause = PAUSE
+        continue
+      }
+      await sleep(room, Math.max(wait, pause * (0.5 + Math.random() / 2)))
+      pause = Math.min(pause * 2, PAUSE_MAX)
+    }
+    working.delete(room)
+  }
+
+  const next = (room: string) => entries.value.find((entry) => entry.room === room && entry.state !== 'failed')
+
+  /** Sends an entry. Returns the least pause before the next attempt; `null` if it is settled. */
+  async function attempt(entry: OutboxEntry): Promise<number | null> {
+    const { txnId } = entry
+    update(txnId, { state: 'sending' })
+    try {
+      const message = await request(entry)
+      // First the message, then the end of the entry: both are shown rather than none.
+      onSent(message)
+      await remove(txnId)
+      return null
+    } catch (thrown) {
+      if (cancelled.delete(txnId)) {
+        await remove(txnId)
+        return null
+      }
+      return failed(txnId, thrown)
+    } finally {
+      uploads.delete(txnId)
+      progress.delete(txnId)
+    }
+  }
+
+  function request({ room, body, file, txnId }: OutboxEntry): Promise<Message> {
+    if (file === null) return sendMessage(room, body, txnId)
+    const started = upload(room, file, txnId, (part) => progress.set(txnId, part))
+    uploads.set(txnId, started)
+    return started.done
+  }
+
+  function failed(txnId: string, thrown: unknown): number | null {
+    if (thrown instanceof NoAnswer) {
+      update(txnId, { state: 'unknown' })
+      return 0
+    }
+    if (!(thrown instanceof ApiError)) {
+      update(txnId, { state: 'failed', code: 'internal_error', detail: String(thrown) })
+      return null
+    }
+    // 401: the overlay asks to sign in. 502 and 504: nobody knows whether the message arrived.
+    if (thrown.status === 401 || thrown.isTemporary) {
+      update(txnId, { state: thrown.status === 502 || thrown.status === 504 ? 'unknown' : 'waiting' })
+      return (thrown.retryAfter ?? 0) * 1000
+    }
+    update(txnId, { state: 'failed', code: thrown.code, detail: thrown.message })
+    return null
+  }
+
+  function update(txnId: string, changes: Partial<OutboxEntry>): void {
+    entries.value = entries.value.map((entry) => (entry.txnId === txnId ? { ...entry, ...changes } : entry))
+    const entry = entries.value.find((one) => one.txnId === txnId)
+    if (entry !== undefined) void database?.put('outbox', entry)
+  }
+
+  async function remove(txnId: string): Promise<void> {
+    await database?.remove('outbox', txnId)
+    entries.value = entries.value.filter((entry) => entry.txnId !== txnId)
+    arrived.delete(txnId)
+  }
+
+  function sleep(room: string, milliseconds: number): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = setTimeout(done, milliseconds)
+      function done(): void {
+        clearTimeout(timer)
+        if (working.has(room)) working.set(room, null)
+        resolve()
+      }
+      working.set(room, done)
+    })
+  }
+
+  /** Ends all pauses: the connection is back, or somebody has signed in again. */
+  function retryNow(): void {
+    for (const endPause of working.values()) endPause?.()
+  }
+
+  function retry(txnId: string): void {
+    update(txnId, { state: 'waiting', code: null, detail: null })
+    const entry = entries.value.find((one) => one.txnId === txnId)
+    if (entry !== undefined) void work(entry.room)
+  }
+
+  /** Takes a failed entry out, or a file that is being sent. */
+  async function discard(txnId: string): Promise<void> {
+    const started = uploads.get(txnId)
+    if (started === undefined) return remove(txnId)
+    cancelled.add(txnId)
+    started.cancel()
+  }
+
+  /** Hides the entry whose message has come by the feed. Only one that is in flight can have arrived. */
+  function matchEcho(event: NewMessageEvent): void {
+    const named = (event as { txn_id?: unknown }).txn_id
+    const isSame = (entry: OutboxEntry) =>
+      typeof named === 'string' ? entry.txnId === named : entry.body === event.body || entry.file?.name === event.filename
+    const entry = entries.value.find(
+      (one) => one.room === event.room_id && (one.state === 'sending' || one.state === 'unknown') && !arrived.has(one.txnId) && isSame(one),
+    )
+    if (entry !== undefined) arrived.add(entry.txnId)
+  }
+
+  return { shown, isEmpty, progress, start, add, retry, retryNow, discard, matchEcho }
+})

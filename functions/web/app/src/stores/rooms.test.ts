@@ -1,0 +1,75 @@
+// The room list: what counts as unread, and how it is ordered and searched.
+import { createPinia, setActivePinia } from 'pinia'
+import { beforeEach, describe, expect, it, vi } from 'vitest'
+import { rooms as fetchRooms } from '@/api/calls'
+import type { Room, StreamedEvent } from '@/api/types'
+import { useRooms } from './rooms'
+import { compareActivity, searchable, sectionOf } from './sections'
+
+vi.mock('@/api/calls', () => ({ rooms: vi.fn() }))
+
+const room = (id: string, more: Partial<Room> = {}): Room => ({
+  matrix_room_id: id, display_name: id, room_type: 'custom', topic: null, entity_type: null, entity_id: null, unread_count: 0, last_message: null, last_message_ts: null, encrypted: false, ...more,
+})
+const said = (second: number, sender = '@anna:hub') =>
+  ({ type: 'new_message', event_id: `$${second}`, room_id: '!a', sender, sender_display_name: 'Anna', body: 'Hallo', msg_type: 'm.text', timestamp: `2026-01-31T12:00:0${second}.000000Z` }) as StreamedEvent
+
+beforeEach(() => setActivePinia(createPinia()))
+
+describe('the room list', () => {
+  it('counts a message of others once, not one of oneself, and none that is read at once', async () => {
+    vi.mocked(fetchRooms).mockResolvedValue([room('!a')])
+    const rooms = useRooms()
+    await rooms.load()
+    rooms.apply(said(1), '@me:hub')
+    rooms.apply(said(1), '@me:hub')
+    rooms.apply(said(2, '@me:hub'), '@me:hub')
+    expect(rooms.all.get('!a')).toMatchObject({ unread_count: 1, last_message: 'Hallo' })
+    rooms.readRoom = '!a'
+    rooms.apply(said(3), '@me:hub')
+    expect(rooms.unreadCount).toBe(1)
+  })
+
+  it('does not count what the list had counted already', async () => {
+    vi.mocked(fetchRooms).mockResolvedValue([room('!a', { unread_count: 4, last_message_ts: '2026-01-31T12:00:05.000000Z' })])
+    const rooms = useRooms()
+    await rooms.load()
+    rooms.apply(said(5), '@me:hub')
+    expect(rooms.all.get('!a')?.unread_count).toBe(4)
+  })
+
+  it('takes the count of the service, and drops a room that was left', async () => {
+    vi.mocked(fetchRooms).mockResolvedValue([room('!a', { unread_count: 4 })])
+    const rooms = useRooms()
+    await rooms.load()
+    rooms.apply({ type: 'unread', room_id: '!a', unread_count: 2 } as StreamedEvent, '@me:hub')
+    expect(rooms.unreadCount).toBe(2)
+    rooms.apply({ type: 'room_left', room_id: '!a' } as StreamedEvent, '@me:hub')
+    expect(rooms.all.size).toBe(0)
+  })
+
+  it('reads the list once more for events that come while it is being read', async () => {
+    let answer: (list: Room[]) => void = () => {}
+    vi.mocked(fetchRooms).mockReset().mockImplementationOnce(() => new Promise((resolve) => (answer = resolve))).mockResolvedValue([room('!a', { unread_count: 1 })])
+    const rooms = useRooms()
+    const loaded = rooms.load()
+    rooms.apply(said(1), '@me:hub')
+    answer([room('!a')])
+    await loaded
+    expect(rooms.all.get('!a')?.unread_count).toBe(1)
+  })
+
+  it('orders by the last message, and by name where there is none', () => {
+    const list = [room('b'), room('a 10'), room('a 9'), room('old', { last_message_ts: '2026-01-01' }), room('new', { last_message_ts: '2026-01-02' })]
+    expect(list.toSorted(compareActivity).map(({ display_name }) => display_name)).toEqual(['new', 'old', 'a 9', 'a 10', 'b'])
+  })
+
+  it('has a section for each kind', () => {
+    const kinds = (['dm', 'general', 'custom', 'entity', 'service'] as const).map((room_type) => sectionOf(room('x', { room_type })))
+    expect(kinds).toEqual(['direct', 'rooms', 'rooms', 'machines', 'machines'])
+  })
+
+  it('finds names regardless of case and accents', () => {
+    expect(searchable('Straße Émile MÜLLER')).toBe('strasse emile muller')
+  })
+})

@@ -1,0 +1,97 @@
+// The rooms of the user, with unread counts and last messages. Changed by events; the list itself comes by `load`.
+import { defineStore } from 'pinia'
+import { computed, ref, shallowRef } from 'vue'
+import { rooms as fetchRooms } from '@/api/calls'
+import { type Failure, failureOf } from '@/api/problem'
+import type { NewMessageEvent, Room, StreamedEvent } from '@/api/types'
+import { compareActivity, sectionOf, SECTIONS } from './sections'
+
+export const useRooms = defineStore('rooms', () => {
+  const all = shallowRef<ReadonlyMap<string, Room>>(new Map())
+  const isLoaded = ref(false)
+  const failure = shallowRef<Failure | null>(null)
+  /** The room that is read at this moment: its messages are not counted. */
+  const readRoom = ref<string | null>(null)
+  let loading: Promise<void> | null = null
+  let mustLoadAgain = false
+
+  const sections = computed(() => {
+    const sorted = [...all.value.values()].toSorted(compareActivity)
+    return SECTIONS.map((name) => ({ name, rooms: sorted.filter((room) => sectionOf(room) === name) }))
+  })
+  const unreadCount = computed(() => [...all.value.values()].reduce((sum, room) => sum + room.unread_count, 0))
+
+  /** Reads the list again. A call while one is under way makes one more follow. */
+  function load(): Promise<void> {
+    if (loading !== null) {
+      mustLoadAgain = true
+      return loading
+    }
+    loading = (async () => {
+      do {
+        mustLoadAgain = false
+        await read()
+      } while (mustLoadAgain)
+    })().finally(() => (loading = null))
+    return loading
+  }
+
+  async function read(): Promise<void> {
+    try {
+      const list = await fetchRooms()
+      all.value = new Map(list.map((room) => [room.matrix_room_id, room]))
+      failure.value = null
+      isLoaded.value = true
+    } catch (thrown) {
+      failure.value = failureOf(thrown)
+    }
+  }
+
+  function put(room: Room): void {
+    all.value = new Map(all.value).set(room.matrix_room_id, room)
+  }
+
+  function change(id: string, changes: Partial<Room>): void {
+    const room = all.value.get(id)
+    if (room !== undefined) put({ ...room, ...changes })
+  }
+
+  function remove(id: string): void {
+    const left = new Map(all.value)
+    if (left.delete(id)) all.value = left
+  }
+
+  /** Applies an event of the feed. `own` is the Matrix id of the user. */
+  function apply(event: StreamedEvent, own: string): void {
+    // The snapshot that is being read may be older than the event, or newer: it is read once more.
+    if (loading !== null) mustLoadAgain = true
+    if (event.type === 'new_message') applyMessage(event, own)
+    else if (event.type === 'unread') change(event.room_id, { unread_count: event.unread_count })
+    else if (event.type === 'room_left') remove(event.room_id)
+    else if (event.type === 'room_joined') void load()
+    else if (event.type === 'notification' && event.room_id) void load()
+    else if (event.type === 'message_edited' || event.type === 'message_redacted') applyChange(event)
+  }
+
+  function applyMessage(event: NewMessageEvent, own: string): void {
+    const room = all.value.get(event.room_id)
+    if (event.redacted) return
+    if (room === undefined) return void load()
+    // An event that the list had already: the same one once more, or one of before the list was read.
+    if (room.last_message_ts !== null && event.timestamp <= room.last_message_ts) return
+    const isCounted = event.sender !== own && readRoom.value !== event.room_id
+    put({
+      ...room,
+      last_message: event.body,
+      last_message_ts: event.timestamp,
+      unread_count: room.unread_count + (isCounted ? 1 : 0),
+    })
+  }
+
+  /** A changed message may be the last one of its room: the list says what is. */
+  function applyChange(event: { room_id: string }): void {
+    if (all.value.has(event.room_id)) void load()
+  }
+
+  return { all, sections, unreadCount, isLoaded, failure, readRoom, load, put, change, remove, apply }
+})

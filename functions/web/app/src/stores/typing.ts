@@ -1,0 +1,40 @@
+// Who is typing, by room. The service names everybody at once, and a list ends after its time.
+import { defineStore } from 'pinia'
+import { shallowReactive } from 'vue'
+import type { TypingEvent } from '@/api/types'
+
+export interface Typist {
+  id: string
+  name: string
+}
+
+export const useTyping = defineStore('typing', () => {
+  const byRoom = shallowReactive(new Map<string, readonly Typist[]>())
+  const timers = new Map<string, ReturnType<typeof setTimeout>>()
+
+  function set(room: string, typists: readonly Typist[]): void {
+    clearTimeout(timers.get(room))
+    timers.delete(room)
+    if (typists.length === 0) byRoom.delete(room)
+    else byRoom.set(room, typists)
+  }
+
+  function apply(event: TypingEvent, own: string): void {
+    const typists = event.users.map((user) => ({ id: user.matrix_user_id, name: user.display_name }))
+    set(event.room_id, typists.filter(({ id }) => id !== own))
+    timers.set(event.room_id, setTimeout(() => set(event.room_id, []), event.timeout_ms))
+  }
+
+  /** Whoever has sent a message has stopped to type. */
+  function stop(room: string, sender: string): void {
+    const typists = byRoom.get(room)
+    if (typists !== undefined) set(room, typists.filter(({ id }) => id !== sender))
+  }
+
+  /** A stream that begins starts with nobody typing. */
+  function clear(): void {
+    for (const room of byRoom.keys()) set(room, [])
+  }
+
+  return { byRoom, apply, stop, clear }
+})

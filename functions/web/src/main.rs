@@ -1,0 +1,9 @@
+//! The web function as a binary: a Lambda function or a server.
+
+use std::process::ExitCode;
+
+use messenger_runtime::{main_with, program};
+
+fn main() -> ExitCode {
+    main_with(program!(), || Ok(messenger_web::routes().into_router()))
+}

@@ -1,0 +1,77 @@
+//! `cargo xtask web`: the front end of `functions/web`, by a Node of its own.
+mod build;
+mod journeys;
+mod toolchain;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::Subcommand;
+use messenger_devstack::process::{Launch, Output};
+
+use crate::cargo::succeeds;
+use crate::interrupt::Interrupt;
+use crate::terminal::Style;
+
+pub(crate) use build::ensure_built;
+pub(crate) use journeys::{Journeys, run as run_journeys};
+use toolchain::Toolchain;
+
+/// The steps of `check`, which are scripts of `package.json`.
+const CHECKS: [&str; 6] = ["types", "check:types", "check:lint", "check:unit", "check:unused", "check:size"];
+
+#[derive(Subcommand, Clone, Debug)]
+pub(crate) enum Command {
+    /// Serve the pages with hot reload; the interface is that of MESSENGER_URL [default: http://127.0.0.1:8000]
+    Dev,
+    /// Build the pages, which the next `cargo build` embeds; nothing is done if no source has changed
+    Build,
+    /// Check types, lint, unit tests, unused code and size
+    Check,
+    /// Take pictures of each page, theme and size, into functions/web/app/shots
+    Shots,
+    /// Run the journeys in a browser, on a service that is started for them
+    Test {
+        /// Only journeys whose name contains this
+        filter: Vec<String>,
+    },
+}
+
+pub(crate) async fn run(command: Command) -> Result<ExitCode> {
+    let mut interrupt = Interrupt::watch()?;
+    let passed = tokio::select! {
+        result = act(command) => result?,
+        () = interrupt.received() => true,
+    };
+    Ok(if passed { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+async fn act(command: Command) -> Result<bool> {
+    match command {
+        Command::Dev => {
+            let toolchain = Toolchain::ensure().await?;
+            succeeds(toolchain.script("types")).await?;
+            succeeds(toolchain.script("dev").output(Output::Inherited)).await
+        }
+        Command::Build => ensure_built().await.map(|()| true),
+        Command::Check => check().await,
+        Command::Shots => Ok(run_journeys(&Journeys::pictures()).await?.0),
+        Command::Test { filter } => Ok(run_journeys(&Journeys::of(filter)).await?.0),
+    }
+}
+
+/// Runs all checks, so that one run shows every violation. Returns whether all passed.
+pub(crate) async fn check() -> Result<bool> {
+    ensure_built().await?;
+    let toolchain = Toolchain::ensure().await?;
+    let mut results = Vec::new();
+    for name in CHECKS {
+        let script: Launch = toolchain.script(name).output(Output::Inherited);
+        results.push((name, succeeds(script).await?));
+    }
+    let style = Style::of_stdout();
+    let verdict = |passed: bool| if passed { style.green("ok") } else { style.red("FAILED") };
+    let line: Vec<_> = results.iter().map(|(name, passed)| format!("{name} {}", verdict(*passed))).collect();
+    println!("web check: {}", line.join(", "));
+    Ok(results.iter().all(|(_, passed)| *passed))
+}

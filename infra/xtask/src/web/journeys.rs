@@ -1,0 +1,51 @@
+//! The journeys of the front end in Chromium, on a service with a homeserver that is started for them.
+use anyhow::{Context, Result};
+use messenger_devstack::Home;
+use messenger_devstack::debian::{self, Program};
+use messenger_devstack::port::free_port;
+
+use super::ensure_built;
+use super::toolchain::Toolchain;
+use crate::step::Step;
+use crate::test::{Count, run_and_count};
+use crate::up;
+
+const CHROMIUM: Program = Program { name: "chromium", package: "chromium" };
+
+/// The journeys to run.
+pub(crate) struct Journeys {
+    /// The script of `package.json`.
+    script: &'static str,
+    filter: Vec<String>,
+}
+
+impl Journeys {
+    /// Returns those whose name contains one of these texts; all if there is none.
+    pub(crate) fn of(filter: Vec<String>) -> Self {
+        Self { script: "journeys", filter }
+    }
+
+    /// Returns those that take pictures of the pages.
+    pub(crate) fn pictures() -> Self {
+        Self { script: "shots", filter: Vec::new() }
+    }
+}
+
+/// Runs the journeys on an empty service. Returns whether all passed, and their number.
+pub(crate) async fn run(journeys: &Journeys) -> Result<(bool, Count)> {
+    ensure_built().await?;
+    let toolchain = Toolchain::ensure().await?;
+    let step = Step::begin("Chromium");
+    debian::ensure(&[CHROMIUM], &step.progress()).await?;
+    let chromium = CHROMIUM.path().context("chromium is installed, but not found")?;
+    step.done(&chromium.display().to_string());
+    let service = up::Temporary::new(free_port()?, Home::default().path("web-journeys"))?;
+    service
+        .during(async |url, token| {
+            let pattern = journeys.filter.join("|");
+            let script = toolchain.script(journeys.script).arg(format!("--grep={pattern}"));
+            let script = script.env("MESSENGER_URL", url).env("MESSENGER_SERVICE_TOKEN", token);
+            run_and_count(script.env("CHROMIUM", &chromium)).await
+        })
+        .await
+}
