@@ -18,6 +18,7 @@ for (const theme of ['light', 'dark'] as const) {
         await page.screenshot({ path: `shots/${name}-${theme}-${size}.png`, animations: 'disabled' })
       }
       await PAGES.chats?.(page, made)
+      await expect(page.getByText('Live', { exact: true })).toBeVisible()
       await notify({ title: 'Not-Halt Presse 2', body: 'Lichtgitter unterbrochen', priority: 'urgent' })
       await expect(page.getByRole('alert')).toBeVisible()
       await page.screenshot({ path: `shots/urgent-${theme}-${size}.png`, animations: 'disabled' })

@@ -29,8 +29,9 @@ pub(crate) use steps::Steps;
 
 /// The time limit of all steps on a busy machine. They take 12 minutes on a quiet one with two cores.
 const LIMIT: Duration = Duration::from_mins(25);
-/// The time limit of all containers for becoming healthy.
-const UP_LIMIT: Duration = Duration::from_mins(1);
+/// The time limit of all containers for becoming healthy, on a busy machine. The goal is 60 s on a quiet one with
+/// two cores, where it takes 25 to 35 s; the steps are printed with their times.
+const UP_LIMIT: Duration = Duration::from_secs(150);
 /// All combinations of Compose files.
 const FILES: [&[&str]; 4] = [
     &["-f", "docker-compose.local.yml"],
@@ -110,10 +111,10 @@ impl Proof<'_> {
         project.delete(&traced()).await?;
         let images = steps.run("Images", self.build_images()).await?;
         steps.run("Compose files are valid", self.check_files()).await?;
-        steps.run("All healthy from nothing within 60 s", self.up()).await?;
+        steps.run("All healthy from nothing", self.up()).await?;
         self.measure("idle").await?;
         project.stop_containers(&traced()).await?;
-        steps.run("All healthy with data within 60 s", self.up()).await?;
+        steps.run("All healthy with data", self.up()).await?;
         project.make_template().await.context("making an empty database")?;
         let control = Control::start(self.controlled).await?;
         let runner = Runner::build(self.controlled, &control).await?;

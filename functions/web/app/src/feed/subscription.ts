@@ -3,9 +3,6 @@ import { HubMessenger } from 'hub-messenger'
 import type { StreamedEvent } from '@/api/types'
 import type { Feed, FeedOptions } from './protocol'
 
-/** The time after which the first block of a stream has been read, in milliseconds. */
-const CONNECTED = 500
-
 type Options = Omit<FeedOptions, 'key'>
 
 /** Opens a subscription in this process: a worker, or a tab where no shared worker exists. */
@@ -19,7 +16,8 @@ export function subscribe(options: Options): Feed {
     onEvent: (event, id) => options.onEvent(event as unknown as StreamedEvent, id),
     onState: (state) => {
       options.onState(state)
-      if (state.name === 'live') setTimeout(reportPosition, CONNECTED)
+      // The first bytes of a stream hold its position; they are read right after this.
+      if (state.name === 'live') setTimeout(reportPosition, 0)
     },
   })
   function reportPosition(): void {

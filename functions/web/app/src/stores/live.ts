@@ -1,4 +1,5 @@
 // The one place where events of the feed change the stores.
+import { useThrottleFn } from '@vueuse/core'
 import { defineStore } from 'pinia'
 import { ref } from 'vue'
 import { base } from '@/platform/address'
@@ -123,16 +124,13 @@ export const useLive = defineStore('live', () => {
   }
 
   let position: string | null = null
-  let timer: ReturnType<typeof setTimeout> | null = null
+  const storePosition = useThrottleFn(() => session.database?.put('values', { key: 'position', value: position }), POSITION_PAUSE, true)
   /** Applies an event, and remembers that this machine has got that far. */
   function keepPosition(id: string | null, act: () => void): void {
     act()
     if (id === null) return
     position = id
-    timer ??= setTimeout(() => {
-      timer = null
-      void session.database?.put('values', { key: 'position', value: position })
-    }, POSITION_PAUSE)
+    void storePosition()
   }
 
   return { unknownEvents, start, stop, renew }
