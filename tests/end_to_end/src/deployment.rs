@@ -6,11 +6,11 @@
 
 use std::{io::Write as _, sync::LazyLock, time::Duration};
 
-use messenger_devstack::{environment::setting, synapse::Accounts};
+use messenger_devstack::environment::setting;
 use reqwest::Certificate;
 use serde_json::{Value, json};
 
-use crate::{Plan, Server, front::Shape};
+use crate::{Plan, front::Shape};
 
 /// The address of the control.
 const CONTROL: &str = "MESSENGER_TESTS_CONTROL";
@@ -137,16 +137,8 @@ impl Deployment {
         self.fact("database_url")
     }
 
-    pub(crate) fn homeserver(&self) -> Server {
-        let (url, name) = (self.fact("homeserver_url"), self.server_name());
-        if is_on_conduit() {
-            let as_token = self.fact("as_token").to_owned();
-            return Server::DeployedConduit { url: url.to_owned(), as_token };
-        }
-        Server::DeployedSynapse(Accounts::new(url, name, self.fact("registration_secret")))
-    }
-
-    fn fact(&self, name: &str) -> &str {
+    /// Returns a fact that the control stated at the reset.
+    pub(crate) fn fact(&self, name: &str) -> &str {
         self.facts[name].as_str().expect("a fact of the deployment")
     }
 }

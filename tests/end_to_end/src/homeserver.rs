@@ -7,7 +7,7 @@ use messenger_matrix::{Registration, registration};
 use serde_json::{Value, json};
 
 use crate::{
-    deployment::{is_on_conduit, print_skipped},
+    deployment::{Deployment, is_on_conduit, print_skipped},
     room::Matrix,
     waiting::wait_until,
 };
@@ -51,6 +51,16 @@ impl Server {
         });
         let running = running.await.expect("a homeserver");
         Self::Own(Box::new(running), registered.as_token.clone())
+    }
+
+    /// Returns the homeserver of a deployment.
+    pub(crate) fn of(deployment: &Deployment) -> Self {
+        let (url, name) = (deployment.fact("homeserver_url"), deployment.server_name());
+        if is_on_conduit() {
+            let as_token = deployment.fact("as_token").to_owned();
+            return Self::DeployedConduit { url: url.to_owned(), as_token };
+        }
+        Self::DeployedSynapse(Accounts::new(url, name, deployment.fact("registration_secret")))
     }
 
     /// Returns the address, without a slash at the end.

@@ -69,7 +69,7 @@ impl Stack {
 
     fn on(deployment: Deployment, plan: &Plan) -> Self {
         Self {
-            homeserver: plan.homeserver.then(|| deployment.homeserver()),
+            homeserver: plan.homeserver.then(|| Server::of(&deployment)),
             push_proxy: None,
             url: Deployment::url(),
             server_name: deployment.server_name().to_owned(),

@@ -9,11 +9,8 @@ use messenger_devstack::home::workspace;
 use messenger_devstack::process::Sink;
 use tokio::sync::OnceCell;
 
-use super::homeserver::SERVICE;
-use super::project::Project;
+use super::project::{CONDUIT_IMAGE, HOMESERVER, Project};
 
-/// The name of the image, which the Compose file gets as `CONDUIT_IMAGE`.
-pub(super) const IMAGE: &str = "messenger-service/conduit:dev";
 const DOCKERFILE: &str = "infra/images/conduit/Dockerfile";
 /// The name of the program in the context of the image.
 const PROGRAM: &str = "conduit";
@@ -35,8 +32,10 @@ impl ConduitInContainer {
         fs::copy(program, context.join(PROGRAM))
             .with_context(|| format!("CONDUIT_BIN: copying {}", program.display()))?;
         let file = workspace().join(DOCKERFILE);
-        engine.build(&context, &file.to_string_lossy(), IMAGE, &[], Network::Default, progress).await?;
-        let run = ["run", "--rm", "--network", "none", IMAGE, "--version"];
+        engine
+            .build(&context, &file.to_string_lossy(), CONDUIT_IMAGE, &[], Network::Default, progress)
+            .await?;
+        let run = ["run", "--rm", "--network", "none", CONDUIT_IMAGE, "--version"];
         let version = engine.output(&run).await;
         let version = version.context("CONDUIT_BIN: the program does not run in an image of Debian 12")?;
         let version = version.trim_start_matches("conduit ").to_owned();
@@ -45,12 +44,12 @@ impl ConduitInContainer {
 
     /// Kills the container and deletes the files in its volume.
     pub(super) async fn delete(project: &Project) -> Result<()> {
-        for container in project.containers(SERVICE).await? {
+        for container in project.containers(HOMESERVER).await? {
             let is_running = project.inspect(&container, "{{.State.Running}}").await?;
             if is_running == "true" {
                 project.engine.output(&["kill", &container]).await?;
             }
         }
-        project.empty_volume(SERVICE).await
+        project.empty_volume(HOMESERVER).await
     }
 }

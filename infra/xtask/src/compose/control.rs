@@ -17,10 +17,10 @@ use tokio::sync::Mutex;
 use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::Instant;
 
-use super::homeserver::{self, Homeserver};
+use super::homeserver::Homeserver;
 use super::memory::Memory;
 use super::network::Request;
-use super::project::Project;
+use super::project::{HOMESERVER, Project};
 use super::reset::Parts;
 
 /// The port in the namespace of the engine.
@@ -216,7 +216,7 @@ async fn start(State(controlled): Shared, Json(Service { service }): Json<Servic
 async fn ready(project: &Project, service: &str) -> Outcome {
     if service == "postgres" {
         project.wait_until_healthy(&traced()).await?;
-    } else if service == homeserver::SERVICE {
+    } else if service == HOMESERVER {
         project.wait_until_homeserver_answers().await?;
     } else {
         let containers = project.containers(service).await?;

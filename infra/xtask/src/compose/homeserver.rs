@@ -10,16 +10,12 @@ use tokio::time::{Instant, sleep};
 
 use super::conduit::ConduitInContainer;
 use super::network::Request;
-use super::project::Project;
+use super::project::{HOMESERVER, Project, SERVER_NAME};
 use super::synapse::SynapseBesideEngine;
 use crate::step::Step;
 
-/// The part of Matrix ids after the colon: the default of the Compose file.
-pub(super) const SERVER_NAME: &str = "hub.local";
-/// The service of Conduit, or of the proxy for Synapse.
-pub(super) const SERVICE: &str = "conduit";
 /// The port of that service.
-pub(super) const PORT: u16 = 6167;
+const PORT: u16 = 6167;
 
 const PAUSE: Duration = Duration::from_millis(50);
 /// The time limit of the worker for its start on a busy machine.
@@ -75,7 +71,7 @@ impl Homeserver {
     pub(super) async fn facts(&self, project: &Project) -> Result<Value> {
         let mut facts = json!({
             "server_name": SERVER_NAME,
-            "homeserver_url": format!("http://{SERVICE}:{PORT}"),
+            "homeserver_url": format!("http://{HOMESERVER}:{PORT}"),
             "as_token": self.as_token(project).await?,
         });
         if let Self::Synapse(_) = self {
@@ -86,7 +82,7 @@ impl Homeserver {
 
     /// Waits until the bot has an account: the worker has then registered the service.
     pub(super) async fn wait_until_registered(&self, project: &Project) -> Result<()> {
-        let container = project.containers(SERVICE).await?.swap_remove(0);
+        let container = project.containers(HOMESERVER).await?.swap_remove(0);
         let as_token = self.as_token(project).await?;
         let request = Request {
             port: PORT,
@@ -116,7 +112,7 @@ impl Homeserver {
 impl Project {
     /// Waits until the homeserver answers in its container, or through it.
     pub(super) async fn wait_until_homeserver_answers(&self) -> Result<()> {
-        let container = self.containers(SERVICE).await?.swap_remove(0);
+        let container = self.containers(HOMESERVER).await?.swap_remove(0);
         let request = Request { port: PORT, path: "/_matrix/client/versions".to_owned(), bearer: None };
         self.wait_until_answers(&container, &request).await
     }

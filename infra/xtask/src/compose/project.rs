@@ -12,13 +12,18 @@ use messenger_devstack::{Engine, Home, OutputQueue, free_port};
 use tokio::time::{Instant, sleep};
 
 use super::TEST_PROJECT;
-use super::conduit;
 use super::secrets::{self, Secrets};
 
 /// The files of every project.
 const FILES: [&str; 2] = ["docker-compose.local.yml", "infra/images/ci.yml"];
 /// The file of a project with Synapse in Conduit's place.
 const SYNAPSE: &str = "infra/images/synapse.yml";
+/// The part of Matrix ids after the colon: the default of the Compose file.
+pub(super) const SERVER_NAME: &str = "hub.local";
+/// The service of Conduit, or of the proxy for Synapse, and the volume of Conduit.
+pub(super) const HOMESERVER: &str = "conduit";
+/// The image of the program that `CONDUIT_BIN` names.
+pub(super) const CONDUIT_IMAGE: &str = "messenger-service/conduit:dev";
 /// The port of the homeserver beside an own engine, in whose namespace all ports are free.
 const HOMESERVER_PORT: u16 = 8009;
 const ROUTER_PORT: u16 = 8000;
@@ -88,7 +93,7 @@ impl Project {
             .env("MATRIX_REGISTRATION_SECRET", &self.matrix.registration_secret)
             .env("HOMESERVER_PORT", self.ports.homeserver.to_string())
             .env("ROUTER_PORT", self.ports.router.to_string())
-            .env("CONDUIT_IMAGE", conduit::IMAGE)
+            .env("CONDUIT_IMAGE", CONDUIT_IMAGE)
             // Connecting may take long on a busy machine.
             .env("DATABASE_CONNECT_TIMEOUT_MS", "20000")
     }

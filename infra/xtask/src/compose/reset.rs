@@ -5,9 +5,9 @@ use futures::future::{BoxFuture, try_join_all};
 use messenger_devstack::engine::{self, WITH_SHELL};
 use messenger_devstack::process::traced;
 
-use super::homeserver::{self, Homeserver};
+use super::homeserver::Homeserver;
 use super::network::Request;
-use super::project::Project;
+use super::project::{HOMESERVER, Project};
 
 /// The programs that remember something, without the worker.
 const FUNCTIONS: [&str; 10] =
@@ -47,7 +47,7 @@ impl Project {
         homeserver.delete(self).await?;
         // Without a homeserver nothing listens in its place.
         let command: &[&str] = if parts.homeserver { &["start"] } else { &["stop", "--time", "0"] };
-        for container in self.containers(homeserver::SERVICE).await? {
+        for container in self.containers(HOMESERVER).await? {
             self.engine.output(&[command, &[container.as_str()]].concat()).await?;
         }
         let database = self.empty_database().boxed();

@@ -12,8 +12,7 @@ use messenger_devstack::process::Sink;
 use messenger_devstack::synapse::{self, Options, Synapse};
 use messenger_matrix::{Registration, registration};
 
-use super::homeserver::SERVER_NAME;
-use super::project::Project;
+use super::project::{Project, SERVER_NAME};
 
 /// The Synapse. Dropping it kills the process; the data stay.
 pub(super) struct SynapseBesideEngine {
