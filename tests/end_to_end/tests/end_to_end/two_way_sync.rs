@@ -20,9 +20,6 @@ async fn every_message_arrives_once_and_in_order_over_outages() {
     if is_skipped_on_deployment("it breaks the push of the homeserver") {
         return;
     }
-    if is_skipped_on_lambda("it kills the router") {
-        return;
-    }
     let mut stack = Stack::start_with(Plan { push_proxy: true, ..Plan::default() }).await;
     let [anna, bert] = stack.client().provisioned_users(["anna", "bert"]).await;
     let element = stack.matrix("bert").await;
