@@ -49,7 +49,6 @@ impl CargoLambda {
         self.launch(["watch", "--ignore-changes", "--disable-cors", "--invoke-address", "127.0.0.1"])
             .args(["--invoke-port", &port, "--concurrency", &concurrency])
             .env("PATH", self.path(Some(workspace().join(STAND_IN))))
-            .env("MESSENGER_CARGO", std::env::var_os("CARGO").unwrap_or("cargo".into()))
             .env("MESSENGER_PROGRAMS", programs)
     }
 

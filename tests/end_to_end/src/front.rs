@@ -18,7 +18,7 @@ const START_TIMEOUT: Duration = Duration::from_mins(1);
 const FUNCTIONS: [&str; 9] =
     ["admin", "appservice", "events", "health", "messages", "notifications", "poll", "rooms", "users"];
 /// The most environments of a function: each stream and each waiting poll takes one.
-const ENVIRONMENTS: usize = 8;
+const ENVIRONMENTS: usize = 6;
 
 /// The way of a request to its function.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

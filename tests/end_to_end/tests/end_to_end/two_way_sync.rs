@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use messenger_tests::{
     Arrivals, Plan, Stack, StreamRecorder, encoded, is_skipped_on_conduit, is_skipped_on_deployment,
-    is_skipped_on_lambda,
 };
 use serde_json::{Value, json};
 
