@@ -1,6 +1,6 @@
 //! The service itself: the environment of its programs, their launch, and their start.
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
@@ -115,6 +115,11 @@ impl Programs {
     /// Returns the configuration.
     pub fn configuration(&self) -> &Configuration {
         &self.configuration
+    }
+
+    /// Returns the directory of the programs.
+    pub fn directory(&self) -> &Path {
+        &self.directory
     }
 
     /// Returns the destination of the output of a program.

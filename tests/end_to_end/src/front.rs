@@ -2,37 +2,23 @@
 
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::Result;
 use messenger_devstack::{
     CargoLambda, Home,
     environment::setting,
-    lambda::Emulator,
     messenger::{LIVEZ, Programs},
     process::traced,
     service::Service,
 };
-use tokio::time::{Instant, sleep};
 
 /// The shape of the service: `router`, `process` or `lambda`.
 const SHAPE: &str = "MESSENGER_TESTS_SHAPE";
-/// The time limit of the functions for their start on a busy machine.
+/// The time limit of the emulator and its first function on a busy machine.
 const START_TIMEOUT: Duration = Duration::from_mins(1);
-const PAUSE: Duration = Duration::from_millis(50);
-
-/// The functions, with the number of their environments on Lambda: each stream and each waiting poll takes one.
-const FUNCTIONS: [(&str, usize); 9] = [
-    ("admin", 1),
-    ("appservice", 1),
-    ("events", 6),
-    ("health", 1),
-    ("messages", 2),
-    ("notifications", 2),
-    ("poll", 4),
-    ("rooms", 2),
-    ("users", 2),
-];
-/// The largest of these numbers.
-const MOST: usize = 6;
+const FUNCTIONS: [&str; 9] =
+    ["admin", "appservice", "events", "health", "messages", "notifications", "poll", "rooms", "users"];
+/// The most environments of a function: each stream and each waiting poll takes one.
+const ENVIRONMENTS: usize = 6;
 
 /// The way of a request to its function.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,11 +32,11 @@ pub(crate) enum Shape {
 }
 
 /// The running programs behind the address of the service.
-pub(crate) enum Front {
-    /// The router, and the functions to which it forwards.
-    Router { router: Service, _functions: Vec<Service> },
-    /// The emulator with its functions.
-    Lambda { _emulator: Emulator },
+pub(crate) struct Front {
+    /// The router, or the emulator of Lambda.
+    gateway: Service,
+    /// The functions to which the router forwards.
+    _functions: Vec<Service>,
 }
 
 impl Shape {
@@ -66,66 +52,33 @@ impl Shape {
 
 impl Front {
     pub(crate) async fn start(programs: &Programs) -> Result<Self> {
-        match Shape::of_environment() {
-            Shape::Router => {
-                let router = programs.start_router(LIVEZ).await?;
-                Ok(Self::Router { router, _functions: Vec::new() })
-            }
-            Shape::Process => start_processes(programs).await,
-            Shape::Lambda => start_environments(programs).await,
+        let (mut functions, mut upstreams) = (Vec::new(), Vec::new());
+        let shape = Shape::of_environment();
+        for name in FUNCTIONS.iter().filter(|_| shape == Shape::Process) {
+            let (url, service) = programs.start_function(&format!("messenger-{name}")).await?;
+            upstreams.push((format!("UPSTREAM_{}", name.to_uppercase()), url));
+            functions.push(service);
         }
+        let gateway = match shape {
+            Shape::Router | Shape::Process => programs.start_router_with(LIVEZ, &upstreams).await?,
+            Shape::Lambda => start_emulator(programs).await?,
+        };
+        Ok(Self { gateway, _functions: functions })
     }
 
-    /// Returns the router; `None` on Lambda.
-    pub(crate) fn router(&mut self) -> Option<&mut Service> {
-        match self {
-            Self::Router { router, .. } => Some(router),
-            Self::Lambda { .. } => None,
-        }
+    /// Returns the router; on Lambda the emulator.
+    pub(crate) fn gateway(&mut self) -> &mut Service {
+        &mut self.gateway
     }
 }
 
-async fn start_processes(programs: &Programs) -> Result<Front> {
-    let mut functions = Vec::new();
-    let mut upstreams = Vec::new();
-    for (name, _) in FUNCTIONS {
-        let (url, service) = programs.start_function(&program(name)).await?;
-        upstreams.push((format!("UPSTREAM_{}", name.to_uppercase()), url));
-        functions.push(service);
-    }
-    let router = programs.start_router_with(LIVEZ, &upstreams).await?;
-    Ok(Front::Router { router, _functions: functions })
-}
-
-async fn start_environments(programs: &Programs) -> Result<Front> {
+async fn start_emulator(programs: &Programs) -> Result<Service> {
     let cargo_lambda = CargoLambda::ensure(&Home::default(), &traced()).await?;
     let configuration = programs.configuration();
-    let log = programs.output("emulator");
-    let mut emulator = Emulator::start(&cargo_lambda, configuration.port, MOST, log).await?;
-    for (name, environments) in FUNCTIONS {
-        for _ in 0..environments {
-            // On Lambda the address of a process says nothing about who reaches it.
-            let launch = programs.launch(&program(name)).env("ENVIRONMENT", "development");
-            emulator.add(&program(name), launch)?;
-        }
-    }
-    wait_until_ready(&format!("{}{LIVEZ}", emulator.url())).await?;
-    Ok(Front::Lambda { _emulator: emulator })
-}
-
-async fn wait_until_ready(url: &str) -> Result<()> {
-    let client = reqwest::Client::builder().no_proxy().timeout(START_TIMEOUT).build()?;
-    let deadline = Instant::now() + START_TIMEOUT;
-    loop {
-        let answer = client.get(url).send().await.context("the emulator");
-        match answer {
-            Ok(answer) if answer.status() == 200 => return Ok(()),
-            _ if Instant::now() < deadline => sleep(PAUSE).await,
-            other => bail!("the emulator did not answer {url}: {other:?}"),
-        }
-    }
-}
-
-fn program(name: &str) -> String {
-    format!("messenger-{name}")
+    let launch = cargo_lambda.emulator(programs.directory(), configuration.port, ENVIRONMENTS);
+    let launch =
+        configuration.environment().iter().fold(launch, |launch, (name, value)| launch.env(name, value));
+    // On Lambda the address of a process says nothing about who reaches it.
+    let launch = launch.env("ENVIRONMENT", "development").output(programs.output("emulator"));
+    Service::start(launch, format!("{}{LIVEZ}", configuration.url()), START_TIMEOUT).await
 }

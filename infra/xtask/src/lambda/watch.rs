@@ -1,30 +1,28 @@
 //! `cargo xtask lambda watch` and `invoke`: the emulator of cargo-lambda in front of programs that are built
 //! already.
 use std::path::PathBuf;
+use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use messenger_devstack::environment::setting;
-use messenger_devstack::lambda::Emulator;
-use messenger_devstack::process::{Launch, Output};
-use messenger_devstack::{CargoLambda, OutputQueue};
+use messenger_devstack::process::{Output, Process};
 
 use super::build::install;
-use super::functions::{chosen, program};
 use crate::cargo::{programs, succeeds};
 use crate::interrupt::Interrupt;
 
 /// The port of the emulator, which is that of `cargo lambda`.
 const PORT: u16 = 9000;
+/// The time of the emulator for ending the functions.
+const GRACE: Duration = Duration::from_secs(5);
 
 #[derive(clap::Args, Clone, Debug)]
 pub(crate) struct Watch {
-    /// Only these functions, for example `rooms events`
-    names: Vec<String>,
     /// The port of the gateway
     #[arg(long, default_value_t = PORT)]
     port: u16,
-    /// The number of environments of each function: so many requests are answered at once
-    #[arg(long, default_value_t = 2)]
+    /// The most environments of a function: so many requests are answered at once
+    #[arg(long, default_value_t = 8)]
     environments: usize,
     /// The directory of built programs [default: that of `cargo build`]
     #[arg(long, value_name = "DIR")]
@@ -39,33 +37,23 @@ pub(crate) struct Invoke {
     arguments: Vec<String>,
 }
 
-/// Runs the emulator and the functions until Ctrl-C. The programs get the environment of this command.
+/// Runs the emulator until Ctrl-C. The functions get the environment of this command.
 pub(super) async fn watch(options: &Watch) -> Result<()> {
     setting("DATABASE_URL").context("set DATABASE_URL and the other variables of the service")?;
-    let names = chosen(&options.names)?;
     let mut interrupt = Interrupt::watch()?;
     let cargo_lambda = install().await?;
-    tokio::select! {
-        result = watch_until_failure(options, &names, &cargo_lambda) => result,
-        () = interrupt.received() => Ok(()),
-    }
-}
-
-async fn watch_until_failure(options: &Watch, names: &[String], cargo_lambda: &CargoLambda) -> Result<()> {
     let directory = match &options.programs {
         Some(directory) => std::path::absolute(directory)?,
         None => programs(false).await?,
     };
-    let environments = options.environments.max(1);
-    let mut emulator = Emulator::start(cargo_lambda, options.port, environments, Output::Inherited).await?;
-    for program in names.iter().map(|name| program(name)) {
-        for _ in 0..environments {
-            let launch = Launch::new(&program, directory.join(&program)).output(Output::Inherited);
-            emulator.add(&program, launch)?;
-        }
+    let launch = cargo_lambda.emulator(&directory, options.port, options.environments);
+    let emulator = Process::spawn(launch.output(Output::Inherited))?;
+    tokio::select! {
+        status = emulator.ended() => bail!("cargo lambda watch ended ({status})"),
+        () = interrupt.received() => {}
     }
-    OutputQueue::stdout().write(format!("\n{}/api/v1/health\nCtrl-C stops everything.\n", emulator.url()));
-    Err(emulator.failure().await)
+    emulator.stop(GRACE).await;
+    Ok(())
 }
 
 /// Runs `cargo lambda invoke`.

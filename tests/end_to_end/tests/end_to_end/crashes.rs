@@ -7,9 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use messenger_tests::{
-    Arrivals, Client, Part, Stack, StreamRecorder, is_on_deployment, is_skipped_on_lambda,
-};
+use messenger_tests::{Arrivals, Client, Part, Stack, StreamRecorder, is_on_deployment};
 use rand::Rng as _;
 use reqwest::StatusCode;
 use serde_json::{Value, json};
@@ -22,9 +20,6 @@ const AT_ONCE: usize = 3;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_service_killed_at_random_points_loses_and_duplicates_no_notification() {
-    if is_skipped_on_lambda("it kills the router") {
-        return;
-    }
     let mut stack = Stack::start().await;
     let client = stack.client();
     let mut accepted = BTreeMap::new();
@@ -79,9 +74,6 @@ const BETWEEN_KILLS: usize = 4;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn messages_stay_in_order_while_homeserver_router_and_worker_are_killed() {
-    if is_skipped_on_lambda("it kills the router") {
-        return;
-    }
     let mut stack = Stack::start().await;
     let [anna, _] = stack.client().provisioned_users(["anna", "bert"]).await;
     let element = Arc::new(stack.matrix("bert").await);

@@ -5,7 +5,7 @@ use std::time::Duration;
 use messenger_tests::{
     Client, Part, Plan, Stack,
     client::{in_seconds, raw, token},
-    is_skipped_on_deployment, is_skipped_on_lambda,
+    is_skipped_on_deployment,
 };
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -47,9 +47,6 @@ async fn a_stream_begins_at_once_with_the_right_headers() {
 
 #[tokio::test]
 async fn a_client_that_resumes_from_a_cursor_misses_and_repeats_no_event() {
-    if is_skipped_on_lambda("it kills the router") {
-        return;
-    }
     let (mut stack, client) = start_without_homeserver(&[]).await;
     let user = client.user("mueller");
     let mut stream = user.stream(None).await;

@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use messenger_tests::{
     Arrivals, Plan, Stack, StreamRecorder, encoded, is_skipped_on_conduit, is_skipped_on_deployment,
-    is_skipped_on_lambda,
 };
 use serde_json::{Value, json};
 
@@ -18,9 +17,6 @@ const EACH: usize = 46;
 #[tokio::test]
 async fn every_message_arrives_once_and_in_order_over_outages() {
     if is_skipped_on_deployment("it breaks the push of the homeserver") {
-        return;
-    }
-    if is_skipped_on_lambda("it kills the router") {
         return;
     }
     let mut stack = Stack::start_with(Plan { push_proxy: true, ..Plan::default() }).await;
