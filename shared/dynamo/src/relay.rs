@@ -48,7 +48,7 @@ pub struct DynamoRelay {
     retention: Duration,
 }
 
-/// The end of a relay's turn.
+/// The end of the work of a relay that holds the lease.
 enum Ended {
     /// Another relay has the lease, or has moved the head.
     Lost,
@@ -68,7 +68,7 @@ impl DynamoRelay {
     }
 
     /// Copies events while this relay holds the lease. Calls `works` after each success.
-    async fn turn(&self, relay: &str, mut works: impl FnMut() + Send) -> Result<(), Ended> {
+    async fn run_leased(&self, relay: &str, mut works: impl FnMut() + Send) -> Result<(), Ended> {
         let mut held = Held::claim(&self.ports, relay, self.retention).await?;
         let mut head = self.begin(&mut held).await?;
         self.remove_leftovers(&mut held, head.position()).await?;
@@ -225,13 +225,13 @@ impl Relay for DynamoRelay {
         let mut pauses = Pauses::new(FIRST_PAUSE);
         let mut is_failing = false;
         loop {
-            let turn = self.turn(relay, || {
+            let leased = self.run_leased(relay, || {
                 if std::mem::take(&mut is_failing) {
                     tracing::info!("the event log is copied again");
                 }
                 pauses.reset();
             });
-            let Err(ended) = turn.await else { continue };
+            let Err(ended) = leased.await else { continue };
             match ended {
                 Ended::Lost => sleep(WAIT).await,
                 Ended::Failed(error) => {
