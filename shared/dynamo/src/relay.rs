@@ -48,7 +48,7 @@ pub struct DynamoRelay {
     retention: Duration,
 }
 
-/// The end of a relay's turn.
+/// The end of the work of a relay that holds the lease.
 enum Ended {
     /// Another relay has the lease, or has moved the head.
     Lost,
@@ -68,31 +68,31 @@ impl DynamoRelay {
     }
 
     /// Copies events while this relay holds the lease. Calls `works` after each success.
-    async fn turn(&self, relay: &str, mut works: impl FnMut() + Send) -> Result<(), Ended> {
-        let mut held = Held::claim(&self.ports, relay, self.retention).await?;
-        let mut head = self.begin(&mut held).await?;
-        self.remove_leftovers(&mut held, head.position()).await?;
+    async fn run_leased(&self, relay: &str, mut works: impl FnMut() + Send) -> Result<(), Ended> {
+        let mut lease = Held::claim(&self.ports, relay, self.retention).await?;
+        let mut head = self.begin(&mut lease).await?;
+        self.remove_leftovers(&mut lease, head.position()).await?;
         // The relay before may have ended before it stored this.
-        held.relayed(head.position()).await?;
-        tracing::debug!(relay, copy = held.keys().copy(), position = head.position().0, "relay begins");
+        lease.relayed(head.position()).await?;
+        tracing::debug!(relay, copy = lease.keys().copy(), position = head.position().0, "relay begins");
         loop {
             let mut events = self.ports.source.recorded(head.position(), EVENTS).await?;
             if events.is_empty() {
-                head = self.follow_rotation(&held, head).await?;
-                held.renew().await?;
+                head = self.follow_rotation(&lease, head).await?;
+                lease.renew().await?;
                 works();
                 self.ports.feed.wait_beyond(head.position(), POLL).await;
             } else {
                 let is_whole = shorten(&mut events);
-                head = self.copy(&mut held, head, &events, is_whole).await?;
+                head = self.copy(&mut lease, head, &events, is_whole).await?;
                 works();
             }
         }
     }
 
     /// Returns the head of the copy. Begins another copy if this one is gone or of another log.
-    async fn begin(&self, held: &mut Held) -> Result<Head, Ended> {
-        let head = match self.table.head(held.keys()).await {
+    async fn begin(&self, lease: &mut Held) -> Result<Head, Ended> {
+        let head = match self.table.head(lease.keys()).await {
             Err(error) if is_table_missing(&error) => {
                 tracing::warn!(
                     table = self.table.name(),
@@ -104,10 +104,10 @@ impl DynamoRelay {
             head => head?,
         };
         match head {
-            Some(head) if head.position() <= held.announced() => return Ok(head),
-            None if held.announced() == Position(0) => {}
+            Some(head) if head.position() <= lease.announced() => return Ok(head),
+            None if lease.announced() == Position(0) => {}
             other => {
-                let (copy, announced) = (held.keys().copy(), held.announced().0);
+                let (copy, announced) = (lease.keys().copy(), lease.announced().0);
                 let position = other.map(|head| head.position().0);
                 tracing::warn!(
                     copy,
@@ -115,18 +115,18 @@ impl DynamoRelay {
                     position,
                     "the copy is gone or of another log, as after a restore: copying again"
                 );
-                held.replace().await?;
+                lease.replace().await?;
             }
         }
         let Span { trimmed, head } = self.ports.feed.span().await?;
         let head = Head { span: Span { trimmed, head: trimmed }, is_complete: head == trimmed };
-        if self.table.create_head(held.keys(), head).await? { Ok(head) } else { Err(Ended::Lost) }
+        if self.table.create_head(lease.keys(), head).await? { Ok(head) } else { Err(Ended::Lost) }
     }
 
     /// Copies events that follow the head, and moves it behind them. `is_whole` says that the log had no others.
     async fn copy(
         &self,
-        held: &mut Held,
+        lease: &mut Held,
         head: Head,
         events: &[RecordedEvent],
         is_whole: bool,
@@ -143,52 +143,52 @@ impl DynamoRelay {
         let Some(last) = events.last() else { return Ok(head) };
         moved.span.head = last.event.position;
         let redacted: Vec<_> = events.iter().filter(|recorded| recorded.event.is_redaction).collect();
-        self.write(held, events).await?;
+        self.write(lease, events).await?;
         if !redacted.is_empty() {
-            self.write_again(held, from, &redacted).await?;
+            self.write_again(lease, from, &redacted).await?;
         }
         moved.is_complete |= is_whole;
-        held.announce(moved.position()).await?;
-        if !self.table.move_head(held.keys(), from, moved).await? {
+        lease.announce(moved.position()).await?;
+        if !self.table.move_head(lease.keys(), from, moved).await? {
             // Meanwhile a redaction may have emptied an event that was just written with its content.
             let events = self.ports.source.recorded(from, EVENTS).await?;
-            self.write(held, &events).await?;
+            self.write(lease, &events).await?;
             return Err(Ended::Lost);
         }
-        held.relayed(moved.position()).await?;
+        lease.relayed(moved.position()).await?;
         Ok(moved)
     }
 
     /// Writes the earlier events about redacted messages again, which the redaction has emptied.
     async fn write_again(
         &self,
-        held: &mut Held,
+        lease: &mut Held,
         until: Position,
         redactions: &[&RecordedEvent],
     ) -> Result<(), Ended> {
         let messages: Vec<_> =
             redactions.iter().filter_map(|recorded| recorded.event.about.clone()).collect();
         let events = self.ports.source.recorded_about(&messages, until).await?;
-        self.write(held, &events).await
+        self.write(lease, &events).await
     }
 
     /// Writes block items, then audience items. In this order a block has every position of which an audience item
     /// may exist.
-    async fn write(&self, held: &mut Held, events: &[RecordedEvent]) -> Result<(), Ended> {
-        let (keys, retention) = (held.keys().clone(), self.retention);
+    async fn write(&self, lease: &mut Held, events: &[RecordedEvent]) -> Result<(), Ended> {
+        let (keys, retention) = (lease.keys().clone(), self.retention);
         let of_block = |one: &RecordedEvent| item::of_event(keys.block(one.event.position.0), one, retention);
         let of_audience =
             |one: &RecordedEvent| item::of_event(keys.audience(&one.event.audience), one, retention);
-        self.write_items(held, events.iter().map(of_block).collect()).await?;
-        self.write_items(held, events.iter().map(of_audience).collect()).await
+        self.write_items(lease, events.iter().map(of_block).collect()).await?;
+        self.write_items(lease, events.iter().map(of_audience).collect()).await
     }
 
     /// Writes all items. Those that are refused because of too many requests are written again, ever later.
-    async fn write_items(&self, held: &mut Held, items: Vec<Item>) -> Result<(), Ended> {
+    async fn write_items(&self, lease: &mut Held, items: Vec<Item>) -> Result<(), Ended> {
         let mut open = items.into_iter().map(batch::put).collect::<Result<Vec<_>>>()?;
         let mut pauses = Pauses::new(THROTTLED_PAUSE);
         while !open.is_empty() {
-            held.keep().await?;
+            lease.keep().await?;
             let before = open.len();
             open = self.table.write(open).await?;
             if open.is_empty() {
@@ -203,7 +203,7 @@ impl DynamoRelay {
     }
 
     /// Moves what was dropped from the log out of the copy, and completes a copy without further events.
-    async fn follow_rotation(&self, held: &Held, head: Head) -> Result<Head, Ended> {
+    async fn follow_rotation(&self, lease: &Held, head: Head) -> Result<Head, Ended> {
         let span = self.ports.feed.span().await?;
         let trimmed = span.trimmed.min(head.position());
         let is_complete = head.is_complete || head.position() >= span.head;
@@ -211,7 +211,7 @@ impl DynamoRelay {
         if followed == head {
             return Ok(head);
         }
-        if self.table.move_head(held.keys(), head.position(), followed).await? {
+        if self.table.move_head(lease.keys(), head.position(), followed).await? {
             Ok(followed)
         } else {
             Err(Ended::Lost)
@@ -225,13 +225,13 @@ impl Relay for DynamoRelay {
         let mut pauses = Pauses::new(FIRST_PAUSE);
         let mut is_failing = false;
         loop {
-            let turn = self.turn(relay, || {
+            let leased = self.run_leased(relay, || {
                 if std::mem::take(&mut is_failing) {
                     tracing::info!("the event log is copied again");
                 }
                 pauses.reset();
             });
-            let Err(ended) = turn.await else { continue };
+            let Err(ended) = leased.await else { continue };
             match ended {
                 Ended::Lost => sleep(WAIT).await,
                 Ended::Failed(error) => {

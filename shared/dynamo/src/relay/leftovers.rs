@@ -10,19 +10,19 @@ use super::{DynamoRelay, EVENTS, Ended, lease::Held};
 impl DynamoRelay {
     /// Deletes the items beyond the head that are of no event of the log: that of the audience, then that of the
     /// block, so that a relay that ends here finds the rest.
-    pub(super) async fn remove_leftovers(&self, held: &mut Held, head: Position) -> Result<(), Ended> {
+    pub(super) async fn remove_leftovers(&self, lease: &mut Held, head: Position) -> Result<(), Ended> {
         // No relay writes more than one page beyond the head.
         let range = (head, Position(head.0.saturating_add(EVENTS)));
         let events = self.ports.source.recorded(head, EVENTS).await?;
         let audiences: HashMap<_, _> =
             events.iter().map(|recorded| (recorded.event.position, &recorded.event.audience)).collect();
-        let keys = held.keys().clone();
+        let keys = lease.keys().clone();
         for block in keys.blocks(range) {
             for event in self.table.events(block.clone(), range, usize::MAX).await? {
                 if audiences.get(&event.position) == Some(&&event.audience) {
                     continue;
                 }
-                held.renew().await?;
+                lease.renew().await?;
                 tracing::debug!(
                     position = event.position.0,
                     "removing an event that the database does not have"
