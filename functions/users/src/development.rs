@@ -84,8 +84,7 @@ async fn list(_: InDevelopment) -> Json<SeededUsers> {
 async fn token(State(app): State<App>, _: InDevelopment, body: Bytes) -> Result<Json<SeededToken>, ApiError> {
     let id = user(Fields::from_json(&body)?)?;
     let user = USERS.iter().find(|user| user.hub_user_id == id).ok_or(Error::NotFound("seeded user"))?;
-    let now = app.messenger.operations().now();
-    let hub_token = app.auth.development_token(user.hub_user_id, user.display_name, user.role, now)?;
+    let hub_token = app.auth.development_token(user.hub_user_id, user.display_name, user.role)?;
     Ok(Json(SeededToken { hub_token }))
 }
 

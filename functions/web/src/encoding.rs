@@ -19,14 +19,14 @@ mod tests {
 
     #[test]
     fn a_coding_counts_if_it_is_named_and_not_refused() {
-        let accepts = |line: &'static str, coding| {
+        let accepted = |line: &'static str, coding| {
             let mut headers = HeaderMap::new();
             headers.insert(ACCEPT_ENCODING, line.try_into().unwrap());
-            super::accepts(&headers, coding)
+            accepts(&headers, coding)
         };
-        assert!(accepts("gzip, deflate, br", "br"));
-        assert!(accepts("GZIP;q=0.5", "gzip"));
-        assert!(!accepts("br;q=0, gzip", "br"));
-        assert!(!accepts("*", "br"));
+        assert!(accepted("gzip, deflate, br", "br"));
+        assert!(accepted("GZIP;q=0.5", "gzip"));
+        assert!(!accepted("br;q=0, gzip", "br"));
+        assert!(!accepted("*", "br"));
     }
 }

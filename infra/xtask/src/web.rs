@@ -22,7 +22,7 @@ const CHECKS: [&str; 6] = ["types", "check:types", "check:lint", "check:unit", "
 
 #[derive(Subcommand, Clone, Debug)]
 pub(crate) enum Command {
-    /// Serve the pages with hot reload; the interface is that of MESSENGER_URL [default: http://127.0.0.1:8000]
+    /// Serve the pages with hot reload, on the interface of a running `up` or of the variable `MESSENGER_URL`
     Dev,
     /// Build the pages, which the next `cargo build` embeds; nothing is done if no source has changed
     Build,

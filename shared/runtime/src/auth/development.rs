@@ -1,11 +1,10 @@
 //! Tokens of the Hub for seeded users, in development only.
 
-use jiff::Timestamp;
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
 use messenger_core::{Error, Result};
 use serde::Serialize;
 
-use super::{Auth, HUB_ISSUER, claims::numeric_date, refusal};
+use super::{Auth, HUB_ISSUER, claims::numeric_date, refusal, system_time};
 
 /// The lifetime of such a token, in seconds.
 const LIFETIME: i64 = 12 * 3600;
@@ -23,12 +22,14 @@ struct HubClaims<'a> {
 
 impl Auth {
     /// Issues a token as the Hub would, for a user of the default tenant. It is an error outside of
-    /// development: only there this service signs for the Hub.
-    pub fn development_token(&self, id: &str, name: &str, role: &str, now: Timestamp) -> Result<String> {
+    /// development: only there this service signs for the Hub. Its time is that of the system, as in the
+    /// verification.
+    pub fn development_token(&self, id: &str, name: &str, role: &str) -> Result<String> {
         let secret = self
             .development_secret
             .as_deref()
             .ok_or(Error::Forbidden { code: refusal::SSO_DISABLED, detail: refusal::SSO_IS_OFF.into() })?;
+        let now = system_time();
         let claims = HubClaims {
             iss: HUB_ISSUER,
             sub: id,

@@ -10,9 +10,16 @@ function publish(message: FromWorker): void {
   for (const port of ports) port.postMessage(message)
 }
 
+/** Ends the stream: the last tab has gone, or its user has signed out. */
+function close(): void {
+  feed?.close()
+  feed = state = null
+}
+
 function receive(port: MessagePort, message: ToWorker): void {
   if (message.kind === 'bye') {
     ports.delete(port)
+    if (ports.size === 0) close()
     return
   }
   if (message.kind === 'reconnect') return feed?.reconnect()

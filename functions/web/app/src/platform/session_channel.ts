@@ -16,7 +16,7 @@ type Words =
   | ({ kind: 'signed-in' } & Signed)
   | { kind: 'signed-out' }
 
-interface Listeners {
+interface SessionListener {
   current(): Signed | null
   onSignedIn(signed: Signed): void
   onSignedOut(): void
@@ -29,7 +29,7 @@ export interface SessionChannel {
   signedOut(): void
 }
 
-export function openSessionChannel(listeners: Listeners): SessionChannel {
+export function openSessionChannel(listeners: SessionListener): SessionChannel {
   const channel = new BroadcastChannel('messenger.session')
   const self = randomId()
   let answer: (token: string) => void = () => {}

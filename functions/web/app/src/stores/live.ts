@@ -41,10 +41,10 @@ export const useLive = defineStore('live', () => {
   let listeners: LiveListeners | null = null
 
   /** Begins with what is kept here, then follows the feed from the last position on. */
-  async function start(heard: LiveListeners): Promise<void> {
+  async function start(subscriber: LiveListeners): Promise<void> {
     const { database, token, key } = session
     if (database === null || token === null) return
-    listeners = heard
+    listeners = subscriber
     await Promise.all([drafts.start(database), inbox.start(database), outbox.start(database, timelines.add)])
     const stored = await database.get('values', 'position')
     const lastEventId = typeof stored?.value === 'string' ? stored.value : null
