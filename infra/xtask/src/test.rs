@@ -93,13 +93,6 @@ pub(super) struct Outcome {
     count: Count,
 }
 
-impl Arguments {
-    /// Returns the arguments of CI.
-    pub(crate) fn of_ci() -> Self {
-        Self { containers: Some(Containers::IfPossible), ..Self::default() }
-    }
-}
-
 pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode> {
     let mut interrupt = Interrupt::watch()?;
     let mut outcomes = tokio::select! {
