@@ -1,6 +1,5 @@
 //! Tests of the gateways that take the router's place: the template for AWS Lambda, and the routes of the
 //! emulator in `Cargo.toml`, lead each operation to its function.
-#![expect(clippy::expect_used, reason = "a missing precondition fails the test")]
 
 use std::{collections::BTreeSet, fs, path::PathBuf};
 
