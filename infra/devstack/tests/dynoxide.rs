@@ -1,4 +1,6 @@
 //! Starts, kills and restarts Dynoxide.
+#![expect(clippy::unwrap_used, reason = "a helper that fails fails its test")]
+
 use messenger_devstack::Dynoxide;
 use messenger_devstack::process::traced;
 use serde_json::{Value, json};

@@ -115,9 +115,8 @@ async fn a_stream_from_a_process_that_is_ahead_gets_each_event_once() {
     publish(&messenger, &["4"]).await;
     feed.position.store(4, Ordering::SeqCst);
     let events = stream.within(Duration::from_secs(3)).await;
-    let seen: Vec<_> =
-        events.iter().filter(|event| event.kind() == "new_message").map(|event| event.json()).collect();
-    assert_eq!(seen.iter().map(|event| event["body"].clone()).collect::<Vec<_>>(), ["4"]);
+    let messages = events.iter().filter(|event| event.kind() == "new_message");
+    assert_eq!(messages.map(|event| event.json()["body"].clone()).collect::<Vec<_>>(), ["4"]);
     assert!(!events.iter().any(|event| event.kind() == "reset"));
     running.abort();
 }

@@ -23,7 +23,7 @@ use tokio_postgres::Client;
 use uuid::Uuid;
 
 /// The time within which a busy machine copies what a test appends.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
 const RETENTION: Duration = Duration::from_hours(7 * 24);
 
 /// A database, and the table of its copy.

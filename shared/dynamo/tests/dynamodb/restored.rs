@@ -60,22 +60,22 @@ async fn an_event_beyond_the_head_that_the_database_lost_is_never_read() {
     let copy = TestCopy::create().await;
     let relay = copy.start_relay();
     let feed = copy.feed();
-    let (first, last) = (audiences()[0].clone(), audiences()[3].clone());
-    let head = copy.append(&[event_for(first.clone(), 0, 0)]).await;
+    let (one, other) = (audiences()[0].clone(), audiences()[3].clone());
+    let head = copy.append(&[event_for(one.clone(), 0, 0)]).await;
     copy.copied(&feed, head).await;
-    let lost: Vec<_> = (0..400).map(|n| event_for(first.clone(), 0, n)).collect();
+    let lost: Vec<_> = (0..400).map(|n| event_for(one.clone(), 0, n)).collect();
     let head = copy.append(&lost).await;
     copy.copied(&feed, head).await;
     drop(relay);
     // As if the relay had ended before the head moved, and the server had ended before these commits were safe.
     move_head_back(&copy, 1).await;
     restore(&copy, 1).await;
-    let kept: Vec<_> = (0..1400).map(|n| event_for(last.clone(), 1, n)).collect();
+    let kept: Vec<_> = (0..1400).map(|n| event_for(other.clone(), 1, n)).collect();
     let head = copy.append(&kept).await;
     let _relay = copy.start_relay();
     copy.copied(&feed, head).await;
-    assert_eq!(read_audiences(&feed, &[first], 1000).await.len(), 1);
-    assert_eq!(read_audiences(&feed, &[last], 1000).await.len(), 1400);
+    assert_eq!(read_audiences(&feed, &[one], 1000).await.len(), 1);
+    assert_eq!(read_audiences(&feed, &[other], 1000).await.len(), 1400);
 }
 
 /// Replaces the head of the copy by one at this position.

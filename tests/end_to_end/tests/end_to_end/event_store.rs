@@ -8,7 +8,7 @@ use messenger_tests::{
 use serde_json::{Value, json};
 use tokio::time::timeout;
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 fn numbered(n: usize) -> Value {
     json!({ "source_app": "a", "event_type": "e", "title": n.to_string() })
@@ -41,7 +41,7 @@ async fn polled(user: &TestUser, count: usize) -> Vec<String> {
     let mut cursor = "0".to_owned();
     while titles.len() < count {
         let page = user.get(&format!("/api/v1/events/poll?cursor={cursor}&wait=5")).await;
-        cursor = page.headers["x-next-cursor"].to_str().expect("a cursor").to_owned();
+        page.headers["x-next-cursor"].to_str().expect("a cursor").clone_into(&mut cursor);
         let events = page.body.as_array().expect("a page").clone();
         titles.extend(events.iter().filter_map(|event| event["title"].as_str().map(str::to_owned)));
     }
@@ -106,7 +106,7 @@ async fn readers_follow_while_the_store_is_switched_forth_and_back() {
         for n in 0..5 {
             client.notify_with(&numbered(round * 5 + n), "?wait=0", None).await;
             let next = timeout(PATIENCE, stream.next()).await.expect("an event").json();
-            seen.push(next["title"].as_str().map(str::to_owned).unwrap_or_else(|| next.to_string()));
+            seen.push(next["title"].as_str().map_or_else(|| next.to_string(), str::to_owned));
         }
         // The next router has these events later, or has none of its own in between.
         last = Some(stream.last_id().to_owned());
@@ -124,7 +124,7 @@ async fn readers_follow_while_the_store_is_switched_forth_and_back() {
         routers[0].notify_with(&numbered(100 + round), "?wait=0", None).await;
         let reader = routers[0].user("schmidt");
         for event in reader.get("/api/v1/events/poll?wait=20").await.body.as_array().expect("a page") {
-            titles.push(event["title"].as_str().map(str::to_owned).unwrap_or_else(|| event.to_string()));
+            titles.push(event["title"].as_str().map_or_else(|| event.to_string(), str::to_owned));
         }
     }
     let expected: Vec<_> = (101..108).map(|n| n.to_string()).collect();
