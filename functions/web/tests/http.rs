@@ -1,5 +1,4 @@
 //! The web messenger on the wire. The pages themselves are proven in a browser (`functions/web/app/journeys`).
-#![expect(clippy::expect_used, reason = "a missing precondition fails the test")]
 
 use axum::http::Request;
 use messenger_runtime::{
