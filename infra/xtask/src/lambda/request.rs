@@ -56,8 +56,6 @@ pub(super) fn of(function: &str) -> Result<Option<FirstRequest>> {
             let request = request.body(json!({ "events": [] }).to_string());
             (request.header("Authorization", format!("Bearer {TOKEN_OF_HOMESERVER}")), 200)
         }
-        // Without a homeserver.
-        "health" => (Request::get(path), 503),
         "messages" => (of_user(path)?, 404),
         _ => (of_user(path)?, 200),
     };
