@@ -33,7 +33,7 @@ pub(crate) async fn until_copied(url: &str) {
     wait_until("the copy of the event log is complete", async || {
         let ready = client.get("/readyz").await.body;
         let parts = ready["parts"].as_array().cloned().unwrap_or_default();
-        parts.iter().any(|part| part["part"] == "feed_copy" && part["ready"] == true)
+        parts.iter().any(|part| part["part"] == "copy" && part["ready"] == true)
     })
     .await;
 }
