@@ -3,7 +3,7 @@
 use messenger_devstack::{dynoxide, environment::setting};
 use uuid::Uuid;
 
-use crate::Plan;
+use crate::{Client, Plan, wait_until};
 
 /// The environment variable with the event store of all services that tests start: `dynamodb`, or nothing.
 const VARIABLE: &str = "MESSENGER_TEST_EVENT_STORE";
@@ -25,4 +25,15 @@ pub fn dynamodb() -> Vec<(String, String)> {
 pub(crate) fn of_plan(plan: &Plan) -> Vec<(String, String)> {
     let is_dynamodb = setting(VARIABLE).is_some_and(|store| store == "dynamodb");
     if is_dynamodb && plan.worker { dynamodb() } else { Vec::new() }
+}
+
+/// Waits until the copy of a new service is complete: before that its streams and polls are refused.
+pub(crate) async fn until_copied(url: &str) {
+    let client = Client::new(url);
+    wait_until("the copy of the event log is complete", async || {
+        let ready = client.get("/readyz").await.body;
+        let parts = ready["parts"].as_array().cloned().unwrap_or_default();
+        parts.iter().any(|part| part["part"] == "copy" && part["ready"] == true)
+    })
+    .await;
 }

@@ -152,6 +152,9 @@ impl Stack {
             if let Some(homeserver) = &stack.homeserver {
                 homeserver.wait_until_registered().await;
             }
+            if !event_store::of_plan(&plan).is_empty() {
+                event_store::until_copied(&stack.url).await;
+            }
         }
         stack
     }

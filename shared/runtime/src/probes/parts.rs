@@ -72,10 +72,7 @@ async fn feed_copy(app: &App) -> Option<Part> {
     app.relay.as_ref()?;
     let answer = timeout(PATIENCE, app.readings.feed_span(&app.messenger)).await;
     let is_read = matches!(answer, Ok(Ok(_)));
-    Some(Part::reported(
-        "feed_copy",
-        check(is_read, || "DynamoDB does not answer, or has no copy yet".to_owned()),
-    ))
+    Some(Part::reported("copy", check(is_read, || "DynamoDB does not answer, or has no copy yet".to_owned())))
 }
 
 /// Checks the homeserver, if the program needs it.

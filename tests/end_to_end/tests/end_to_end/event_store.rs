@@ -80,7 +80,7 @@ async fn processes_of_their_own_stream_and_poll_from_dynamodb() {
     assert_eq!(timeout(PATIENCE, polled(&user, 40)).await.expect("all events"), expected);
 
     let ready = text(&Client::new(&events), "/readyz").await;
-    assert!(ready.contains(r#""part":"feed_copy","ready":true"#), "{ready}");
+    assert!(ready.contains(r#""part":"copy","ready":true"#), "{ready}");
     wait_until("the worker has relayed everything", async || {
         text(&home.worker_client(), "/metrics")
             .await
