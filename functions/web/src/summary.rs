@@ -1,4 +1,4 @@
-//! What this service is, for programs that ask for `/`.
+//! Describes this service to programs that ask for `/`.
 
 use axum::{
     Json,

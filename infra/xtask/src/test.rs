@@ -1,6 +1,5 @@
 //! `cargo xtask test`: all tests, on servers that are started for them.
 mod containers;
-mod count;
 mod python;
 mod rust;
 mod sse_clients;
@@ -14,13 +13,12 @@ use messenger_devstack::postgres::{self, Options, Postgres};
 use messenger_devstack::process::Launch;
 use messenger_devstack::{CargoLambda, Dynoxide, Home, conduit, database, dynoxide, synapse};
 
+use crate::count::Count;
 use crate::interrupt::{INTERRUPTED, Interrupt};
 use crate::step::Step;
 use crate::terminal::Style;
 
 use containers::Containers;
-pub(crate) use count::Count;
-pub(crate) use rust::run_and_count;
 
 /// The group without which no other makes sense.
 const BUILD: &str = "build";
@@ -58,7 +56,7 @@ pub(crate) struct Arguments {
     /// All connections to the database with TLS and `verify-full`: the servers accept no others
     #[arg(long)]
     database_tls: bool,
-    /// Where streams and polls read events in the tests of the whole service that have a worker
+    /// The store from which streams and polls read events in those tests of the whole service that have a worker
     #[arg(long, value_parser = ["postgres", "dynamodb"], default_value = "postgres")]
     event_store: String,
     /// Further arguments of the test programs, for example --nocapture

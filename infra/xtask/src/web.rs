@@ -1,7 +1,5 @@
 //! `cargo xtask web`: the front end of `functions/web`, by a Node of its own.
-mod build;
 mod journeys;
-mod toolchain;
 
 use std::process::ExitCode;
 
@@ -11,11 +9,10 @@ use messenger_devstack::process::{Launch, Output};
 
 use crate::cargo::succeeds;
 use crate::interrupt::Interrupt;
+use crate::pages::{Toolchain, ensure_built};
 use crate::terminal::Style;
 
-pub(crate) use build::ensure_built;
 pub(crate) use journeys::{Journeys, run as run_journeys};
-use toolchain::Toolchain;
 
 /// The steps of `check`, which are scripts of `package.json`.
 const CHECKS: [&str; 6] = ["types", "check:types", "check:lint", "check:unit", "check:unused", "check:size"];

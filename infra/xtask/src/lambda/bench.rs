@@ -34,7 +34,7 @@ struct Goals {
     memory: f64,
 }
 
-/// What was measured of one function.
+/// The measurements of one function.
 struct Measured {
     name: String,
     size: f64,

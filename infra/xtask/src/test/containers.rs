@@ -7,8 +7,9 @@ use anyhow::{Error, Result, anyhow, bail};
 use messenger_devstack::{Engine, OutputQueue};
 use tokio::time::timeout;
 
-use super::{Count, Outcome};
+use super::Outcome;
 use crate::compose;
+use crate::count::Count;
 use crate::terminal::Style;
 
 /// The name of the group.

@@ -1,12 +1,9 @@
 //! The Rust tests of the whole workspace.
-use std::sync::{Arc, Mutex};
-
 use anyhow::Result;
-use messenger_devstack::lock;
-use messenger_devstack::process::{Launch, Output, Process};
 
-use super::{Arguments, Count, Outcome, Servers, Shape};
+use super::{Arguments, Outcome, Servers, Shape};
 use crate::cargo::{cargo, succeeds};
+use crate::count::run_and_count;
 use crate::terminal::Style;
 
 /// Builds the programs of the service, which the tests of the whole service run.
@@ -67,19 +64,4 @@ pub(super) async fn test_on_conduit(servers: &Servers, arguments: &Arguments) ->
         outcomes.push(Outcome { name, passed, count });
     }
     Ok(outcomes)
-}
-
-/// Runs a command, prints its output, and counts the tests in it.
-pub(crate) async fn run_and_count(launch: Launch) -> Result<(bool, Count)> {
-    let total = Arc::new(Mutex::new(Count::default()));
-    let copy = Arc::clone(&total);
-    let sink = move |line: &str| {
-        println!("{line}");
-        let mut total = lock(&copy);
-        *total = *total + Count::of_line(line);
-    };
-    let process = Process::spawn(launch.output(Output::Lines(Arc::new(sink))))?;
-    let passed = process.ended().await.success();
-    let count = *lock(&total);
-    Ok((passed, count))
 }

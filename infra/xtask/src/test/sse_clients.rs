@@ -9,8 +9,9 @@ use messenger_devstack::node::Node;
 use messenger_devstack::process::{Launch, Output};
 use messenger_devstack::python::{Environment, Requirements};
 
-use super::{Count, Outcome, Servers, run_and_count};
+use super::{Outcome, Servers};
 use crate::cargo::succeeds;
+use crate::count::{Count, run_and_count};
 use crate::step::Step;
 use crate::terminal::Style;
 

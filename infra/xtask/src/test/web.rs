@@ -1,7 +1,8 @@
 //! The checks of the web messenger, and its journeys in a browser.
 use anyhow::Result;
 
-use super::{Count, Outcome};
+use super::Outcome;
+use crate::count::Count;
 use crate::web::{self, Journeys};
 
 pub(super) async fn check() -> Result<Vec<Outcome>> {

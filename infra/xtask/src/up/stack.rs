@@ -13,9 +13,9 @@ use messenger_devstack::synapse::{self, Synapse};
 use super::settings::UpSettings;
 use super::{port_check, registration, schema};
 use crate::cargo::{cargo, programs, succeeds};
+use crate::pages;
 use crate::step::Step;
 use crate::terminal::Style;
-use crate::web;
 
 const DATABASE: &str = "messenger";
 /// Time limit of the service for stopping.
@@ -34,7 +34,7 @@ impl Stack {
     pub(super) async fn start(&mut self, settings: &UpSettings) -> Result<()> {
         self.start_postgres(settings).await?;
         self.start_synapse(settings).await?;
-        web::ensure_built().await?;
+        pages::ensure_built().await?;
         build(settings.release).await?;
         self.start_service(settings).await
     }

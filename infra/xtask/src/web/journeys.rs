@@ -4,10 +4,9 @@ use messenger_devstack::Home;
 use messenger_devstack::debian::{self, Program};
 use messenger_devstack::port::free_port;
 
-use super::ensure_built;
-use super::toolchain::Toolchain;
+use crate::count::{Count, run_and_count};
+use crate::pages::{Toolchain, ensure_built};
 use crate::step::Step;
-use crate::test::{Count, run_and_count};
 use crate::up;
 
 const CHROMIUM: Program = Program { name: "chromium", package: "chromium" };

@@ -1,4 +1,4 @@
-//! What satellites and readers notice when DynamoDB fails: nothing is lost or doubled, events only come late.
+//! Failures of DynamoDB: no event is lost or duplicated, and readers get events late.
 
 use std::time::Duration;
 

@@ -25,7 +25,7 @@ export const useTyping = defineStore('typing', () => {
     timers.set(event.room_id, setTimeout(() => set(event.room_id, []), event.timeout_ms))
   }
 
-  /** Whoever has sent a message has stopped to type. */
+  /** Removes the typing mark of a person who has sent a message. */
   function stop(room: string, sender: string): void {
     const typists = byRoom.get(room)
     if (typists !== undefined) set(room, typists.filter(({ id }) => id !== sender))

