@@ -64,7 +64,7 @@ async fn the_rust_list_has_the_crates_of_the_programs_and_none_of_the_tests() {
 }
 
 #[tokio::test]
-async fn the_other_lists_have_what_is_installed_with_the_client_and_the_image() {
+async fn the_other_lists_have_what_is_installed_with_client_pages_and_image() {
     let wire = wire();
     let names = async |name: &str| {
         let entries = list(&wire, name).await;
@@ -72,7 +72,9 @@ async fn the_other_lists_have_what_is_installed_with_the_client_and_the_image() 
     };
     assert!(names("python").await.contains(&"httpx".to_owned()));
     assert!(names("system").await.contains(&"libc6".to_owned()));
-    assert_eq!(names("frontend").await, [""; 0], "the module for pages has no dependencies");
+    let frontend = names("frontend").await;
+    assert!(["vue", "reka-ui"].iter().all(|shipped| frontend.contains(&(*shipped).to_owned())));
+    assert!(!frontend.iter().any(|package| package == "vitest"), "what tests alone need is not listed");
 }
 
 #[tokio::test]
