@@ -9,12 +9,10 @@ use crate::GROUPS;
 
 /// The program whose answers are streamed. An HTTP API cannot do that.
 const STREAMING: &str = "messenger-events";
-/// The program that answers 404 for all paths that no function has.
-const NOT_FOUND: &str = "messenger-health";
+/// The program that answers for all paths that no other has.
+const ELSE: &str = "messenger-web";
 /// Operations of every program, of which one answers for the service.
 const OF_ALL: [&str; 4] = ["/livez", "/metrics", "/openapi.json", "/readyz"];
-/// Variables that are still to come: those of the feed on DynamoDB.
-const TO_COME: [&str; 1] = ["FEED_TABLE"];
 /// The programs that read or write the feed table.
 const WITH_FEED: [&str; 4] = ["messenger-events", "messenger-health", "messenger-poll", "messenger-worker"];
 
@@ -135,7 +133,7 @@ fn program<'a>(routes: &'a [Route], method: &str, path: &str) -> Option<&'a str>
 fn the_http_api_leads_each_operation_to_its_function_but_streams() {
     let routes = template_routes();
     for (method, path, expected) in operations() {
-        let expected = if expected == STREAMING { NOT_FOUND } else { &expected };
+        let expected = if expected == STREAMING { ELSE } else { &expected };
         assert_eq!(program(&routes, &method, &path), Some(expected), "{method} {path}");
     }
     assert_eq!(program(&routes, "get", "/readyz"), Some("messenger-health"));
@@ -152,8 +150,8 @@ fn the_emulator_leads_each_operation_to_its_function() {
 #[test]
 fn each_route_of_a_gateway_leads_to_an_operation() {
     let mut operations = operations();
-    let others = OF_ALL.into_iter().chain(["/", "/nowhere"]);
-    operations.extend(others.map(|path| ("get".to_owned(), path.to_owned(), NOT_FOUND.to_owned())));
+    let others = OF_ALL.map(|path| (path, "messenger-health")).into_iter().chain([("/nowhere", ELSE)]);
+    operations.extend(others.map(|(path, program)| ("get".to_owned(), path.to_owned(), program.to_owned())));
     for route in template_routes().iter().chain(&emulator_routes()) {
         let leads = |(method, path, program): &(String, String, String)| {
             route.takes(method, path) && route.program == *program
@@ -180,7 +178,7 @@ fn functions_get_variables_that_programs_read_and_secrets_by_reference() {
     let all = template["Globals"]["Function"]["Environment"]["Variables"].as_object().expect("variables");
     let functions = functions();
     for (name, value) in all.iter().chain(functions.iter().flat_map(Function::variables)) {
-        assert!(is_read(name) || TO_COME.contains(&name.as_str()), "no program reads {name}");
+        assert!(is_read(name), "no program reads {name}");
         let reference = format!("{{{{resolve:secretsmanager:${{SecretArn}}:SecretString:{name}::");
         let is_secret = is_read(&format!("{name}_FILE"));
         assert_eq!(value.to_string().contains(&reference), is_secret, "{name}: {value}");

@@ -14,6 +14,7 @@ use messenger_devstack::{Engine, Home, OutputQueue};
 
 use crate::cargo::{cargo, programs, succeeds};
 use crate::interrupt::Interrupt;
+use crate::pages;
 use crate::step::Step;
 
 /// The file of all programs' images.
@@ -60,6 +61,9 @@ pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode> {
 
 async fn build_all(arguments: &Arguments) -> Result<ExitCode> {
     let names = chosen(&arguments.names)?;
+    if arguments.programs.is_none() {
+        pages::ensure_built().await?;
+    }
     let directory = match &arguments.programs {
         Some(directory) => directory.clone(),
         None if arguments.from_source => PathBuf::new(),

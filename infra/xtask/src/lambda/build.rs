@@ -8,7 +8,11 @@ use messenger_devstack::{CargoLambda, Home, OutputQueue};
 
 use super::functions::{DIRECTORY, chosen, folder, megabytes, program};
 use crate::cargo::succeeds;
+use crate::pages;
 use crate::step::Step;
+
+/// The function that embeds the pages.
+const WITH_PAGES: &str = "web";
 
 #[derive(clap::Args, Clone, Debug)]
 pub(crate) struct Build {
@@ -37,6 +41,9 @@ pub(super) async fn run(options: &Build) -> Result<()> {
 /// Builds the functions. Returns cargo-lambda, and the names of the functions.
 pub(super) async fn build(options: &Build) -> Result<(CargoLambda, Vec<String>)> {
     let names = chosen(&options.names)?;
+    if names.iter().any(|name| name == WITH_PAGES) {
+        pages::ensure_built().await?;
+    }
     let cargo_lambda = install().await?;
     let arguments = arguments(options, &names);
     let launch = cargo_lambda.launch(arguments.iter().map(String::as_str)).output(Output::Inherited);
