@@ -28,8 +28,7 @@ pub(crate) fn of_plan(plan: &Plan) -> Vec<(String, String)> {
 }
 
 /// Waits until the copy of a new service is complete: before that its streams and polls are refused.
-pub(crate) async fn until_copied(url: &str) {
-    let client = Client::new(url);
+pub async fn until_copied(client: &Client) {
     wait_until("the copy of the event log is complete", async || {
         let ready = client.get("/readyz").await.body;
         let parts = ready["parts"].as_array().cloned().unwrap_or_default();

@@ -153,7 +153,7 @@ impl Stack {
                 homeserver.wait_until_registered().await;
             }
             if !event_store::of_plan(&plan).is_empty() {
-                event_store::until_copied(&stack.url).await;
+                event_store::until_copied(&stack.client()).await;
             }
         }
         stack

@@ -3,7 +3,9 @@
 use std::{collections::BTreeSet, fs, path::PathBuf};
 
 use messenger_devstack::{Prometheus, home::workspace, prometheus::promtool, service::Service};
-use messenger_tests::{Client, EventStream, Plan, Stack, eventually, is_skipped_on_deployment, wait_until};
+use messenger_tests::{
+    Client, EventStream, Plan, Stack, event_store, eventually, is_skipped_on_deployment, wait_until,
+};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -13,7 +15,8 @@ const TOKEN: &str = "the metrics token of the tests";
 const AWAY: &str = "MessengerHomeserverAway";
 const FIRING: &str = "ALERTS{alertstate=\"firing\"}";
 
-/// The whole service with a function on its own port, and a stream, so that each metric has a value.
+/// The whole service with a function on its own port, a copy of the event log on DynamoDB, and a stream, so that
+/// each metric has a value.
 struct Observed {
     stack: Stack,
     rooms: Client,
@@ -23,8 +26,10 @@ struct Observed {
 
 impl Observed {
     async fn start() -> Self {
-        let environment = vec![("METRICS_TOKEN".to_owned(), TOKEN.to_owned())];
+        let token = ("METRICS_TOKEN".to_owned(), TOKEN.to_owned());
+        let environment = [vec![token], event_store::dynamodb()].concat();
         let stack = Stack::start_with(Plan { environment, ..Plan::default() }).await;
+        event_store::until_copied(&stack.client()).await;
         let (url, function) = stack.start_function("messenger-rooms").await;
         let mut stream = stack.client().user("mueller").stream(None).await;
         let body = json!({ "source_app": "a", "event_type": "e", "title": "x" });
