@@ -110,7 +110,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode> {
 
 async fn run_on_servers(arguments: &Arguments) -> Result<Vec<Outcome>> {
     if arguments.web_only {
-        return web::check().await;
+        return web::check_with_journeys().await;
     }
     let mut servers = Servers::start(arguments).await?;
     let mut outcomes = Vec::new();
@@ -133,7 +133,7 @@ async fn run_on_servers(arguments: &Arguments) -> Result<Vec<Outcome>> {
     }
     servers.postgres.stop().await;
     if is_all && !arguments.python_only && !arguments.sse_only {
-        outcomes.extend(web::check().await?);
+        outcomes.push(web::check().await?);
     }
     Ok(outcomes)
 }
