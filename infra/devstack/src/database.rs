@@ -2,7 +2,8 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, bail};
-use tokio::time::{Instant, timeout};
+use messenger_postgres::ConnectionString;
+use tokio::time::{Instant, sleep, timeout};
 use tokio_postgres::Client;
 use uuid::Uuid;
 
@@ -89,6 +90,34 @@ pub async fn template(
     let rename = format!("alter database {} rename to {}", quoted(&draft), quoted(&name));
     lock.batch_execute(&rename).await.with_context(|| format!("naming {name}"))?;
     Ok(name)
+}
+
+/// Runs a statement with each of these arguments in a transaction of its own connection, which stalls before its
+/// end. A third of them commit; the others roll back, or lose their connection as if the process were killed.
+/// Returns the indices of those that committed.
+pub async fn run_in_stalling_transactions(
+    url: &str,
+    statement: &str,
+    arguments: &[serde_json::Value],
+) -> Result<Vec<usize>> {
+    let address = ConnectionString::parse(url)?;
+    let mut committed = Vec::new();
+    for (n, argument) in arguments.iter().enumerate() {
+        let (mut client, connection) = address.config().connect(address.tls()?).await?;
+        let connection = tokio::spawn(connection);
+        let transaction = client.transaction().await?;
+        transaction.query_one(statement, &[argument]).await?;
+        sleep(Duration::from_millis(7 * (n as u64 % 4))).await;
+        match n % 3 {
+            0 => {
+                transaction.commit().await?;
+                committed.push(n);
+            }
+            1 => transaction.rollback().await?,
+            _ => connection.abort(),
+        }
+    }
+    Ok(committed)
 }
 
 /// Creates a database if it does not exist.

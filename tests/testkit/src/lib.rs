@@ -12,6 +12,7 @@ pub mod contract;
 mod fault;
 pub mod fixtures;
 mod homeserver;
+pub mod log;
 mod memory;
 mod messenger;
 pub mod sse;

@@ -8,13 +8,14 @@ use messenger_core::{
     id::{Position, RoomId, TenantId},
     port::{Feed, FeedCopies},
 };
+use messenger_testkit::log::audiences;
 use serde_json::json;
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::{
     fault_proxy::{Fault, FaultProxy},
     fixture::{TestCopy, call},
-    log::{audiences, events, line, new_line, read_all, read_audiences},
+    log::{events, line, new_line, read_all, read_audiences},
 };
 
 /// Copies events through a proxy while it has a fault, then without one, and checks that the copy is the log.

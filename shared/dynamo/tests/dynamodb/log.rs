@@ -1,29 +1,14 @@
 //! The events of the tests, and what readers see of them.
 
 use messenger_core::{
-    event::{Audience, Event, Kind, NewEvent, Payload},
-    id::{HubUserId, Position, TenantId},
+    event::{Audience, Event, NewEvent},
+    id::Position,
     port::Feed,
 };
-use messenger_testkit::fixtures;
-use serde_json::json;
-
-/// Returns four audiences, of which the last is of another tenant.
-pub(crate) fn audiences() -> Vec<Audience> {
-    let user = |name: &str| Audience::User(TenantId(1), HubUserId::new(name));
-    vec![Audience::Tenant(TenantId(1)), user("a"), user("b"), Audience::Tenant(TenantId(2))]
-}
-
-/// Returns the n-th event of a writer. Its audience is one of all.
-pub(crate) fn event(writer: usize, n: usize) -> NewEvent {
-    event_for(audiences().swap_remove((writer + n) % 4), writer, n)
-}
-
-/// Returns the n-th event of a writer for an audience.
-pub(crate) fn event_for(audience: Audience, writer: usize, n: usize) -> NewEvent {
-    let payload = Payload::of(&json!({ "writer": writer, "n": n })).expect("an object");
-    NewEvent { audience, kind: Kind::NewMessage, room: None, payload, key: None }
-}
+use messenger_testkit::{
+    fixtures,
+    log::{self, event},
+};
 
 /// Returns events of one writer.
 pub(crate) fn events(count: usize) -> Vec<NewEvent> {
@@ -32,12 +17,12 @@ pub(crate) fn events(count: usize) -> Vec<NewEvent> {
 
 /// Returns audience and payload of an event.
 pub(crate) fn line(event: &Event) -> String {
-    format!("{} {}", event.audience, event.payload.as_str())
+    log::line(&event.audience, &event.payload)
 }
 
 /// Returns audience and payload of an event that is to be appended.
 pub(crate) fn new_line(event: &NewEvent) -> String {
-    format!("{} {}", event.audience, event.payload.as_str())
+    log::line(&event.audience, &event.payload)
 }
 
 /// Reads all events, and checks that their positions follow without a gap.

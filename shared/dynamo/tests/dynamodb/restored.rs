@@ -8,11 +8,12 @@ use messenger_core::{
     id::Position,
     port::{Feed, FeedCopies, Maintenance},
 };
+use messenger_testkit::log::{audiences, event_for};
 use tokio::time::{sleep, timeout};
 
 use crate::{
     fixture::{PATIENCE, TestCopy, call},
-    log::{audiences, event_for, events, line, new_line, read_all, read_audiences},
+    log::{events, line, new_line, read_all, read_audiences},
 };
 
 /// Brings the database to the state of a backup: at that time, the log and the copy had this position.
