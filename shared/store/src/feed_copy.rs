@@ -11,7 +11,11 @@ use messenger_core::{
 };
 use tokio_postgres::Row;
 
-use crate::{PgStore, pool::seconds};
+use crate::{
+    PgStore,
+    lease::held,
+    pool::{duration, seconds},
+};
 
 /// The id of another copy is random: a restored database has the row of its backup.
 const CLAIM: &str = "insert into feed_copy as copy (relay, lease_until, retention)
@@ -64,13 +68,13 @@ impl FeedCopies for PgStore {
             [&relay, &copy, &position.0, &seconds(lease)];
         let updated =
             self.database.execute("announcing a position of the copy", ANNOUNCE, &parameters).await?;
-        Ok(held(updated > 0))
+        Ok(held(updated))
     }
 
     async fn relayed(&self, relay: &str, copy: &str, position: Position) -> Result<Lease<()>> {
         let parameters: [&(dyn tokio_postgres::types::ToSql + Sync); 3] = [&relay, &copy, &position.0];
         let row = self.database.query_opt("storing a position of the copy", RELAYED, &parameters).await?;
-        Ok(held(row.is_some()))
+        Ok(held(u64::from(row.is_some())))
     }
 
     async fn release(&self, relay: &str) -> Result<()> {
@@ -84,19 +88,13 @@ impl FeedCopies for PgStore {
 
     async fn lag(&self) -> Result<RelayLag> {
         let row = self.database.query_one("reading the lag of the copy", LAG, &[]).await?;
-        let age = row.get::<_, Option<f64>>(1).unwrap_or_default();
         Ok(RelayLag {
             events: u64::try_from(row.get::<_, i64>(0)).unwrap_or_default(),
-            // It is negative after the clock was set back.
-            age: Duration::from_secs_f64(age.max(0.0)),
+            age: row.get::<_, Option<f64>>(1).map(duration).unwrap_or_default(),
         })
     }
 }
 
 fn copy(row: Option<Row>) -> Lease<FeedCopy> {
     row.map_or(Lease::Lost, |row| Lease::Held(FeedCopy { id: row.get(0), announced: Position(row.get(1)) }))
-}
-
-fn held(is_held: bool) -> Lease<()> {
-    if is_held { Lease::Held(()) } else { Lease::Lost }
 }

@@ -9,7 +9,10 @@ use messenger_core::{
 };
 use tokio_postgres::Row;
 
-use crate::{PgStore, pool::seconds};
+use crate::{
+    PgStore,
+    pool::{duration, seconds},
+};
 
 /// Reads the pending notifications by their partial index, and the other values by one probe each.
 const BACKLOG: &str = "select
@@ -118,7 +121,6 @@ fn count(row: &Row, column: usize) -> u64 {
     u64::try_from(row.get::<_, i64>(column)).unwrap_or_default()
 }
 
-/// Returns an age in seconds. It is negative after the clock was set back, which counts as zero.
 fn age(row: &Row, column: usize) -> Option<Duration> {
-    row.get::<_, Option<f64>>(column).map(|seconds| Duration::from_secs_f64(seconds.max(0.0)))
+    row.get::<_, Option<f64>>(column).map(duration)
 }

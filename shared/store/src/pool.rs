@@ -202,3 +202,9 @@ async fn within<T>(
 pub(crate) fn seconds(duration: Duration) -> f64 {
     duration.as_secs_f64()
 }
+
+/// Converts the seconds of a `double precision` result to a duration. They are negative after the clock was set
+/// back, which counts as zero.
+pub(crate) fn duration(seconds: f64) -> Duration {
+    Duration::from_secs_f64(seconds.max(0.0))
+}

@@ -6,7 +6,11 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use messenger_core::{Result, lease::Lease, port::Reconciliation};
 
-use crate::{PgStore, pool::seconds};
+use crate::{
+    PgStore,
+    lease::held,
+    pool::{duration, seconds},
+};
 
 const CLAIM: &str = "update reconciliation set worker = $1, lease_until = now() + $2 * interval '1 second'
     where worker = $1 or lease_until <= now()
@@ -61,12 +65,6 @@ impl Reconciliation for PgStore {
 
     async fn since_push(&self) -> Result<Option<Duration>> {
         let row = self.database.query_one("reading the time of the last push", SINCE_PUSH, &[]).await?;
-        // The value is negative after the clock was set back.
-        Ok(row.get::<_, Option<f64>>(0).map(|since| Duration::from_secs_f64(since.max(0.0))))
+        Ok(row.get::<_, Option<f64>>(0).map(duration))
     }
-}
-
-/// Returns the lease after an update of the row of its worker.
-fn held(updated: u64) -> Lease<()> {
-    if updated == 0 { Lease::Lost } else { Lease::Held(()) }
 }

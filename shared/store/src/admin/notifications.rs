@@ -1,7 +1,5 @@
 //! Notifications as administrators find and change them.
 
-use std::time::Duration;
-
 use async_trait::async_trait;
 use jiff::Timestamp;
 use messenger_core::{
@@ -30,7 +28,7 @@ use crate::{
     },
     error::fault,
     notifications::row::{READING, columns, notification},
-    pool::seconds,
+    pool::{duration, seconds},
 };
 
 const HELD: &str = concat!(
@@ -108,7 +106,7 @@ impl AdminNotifications for PgStore {
         let (expires_at, id) = (after.map(|after| after.expires_at), after.map_or(0, |after| after.id.0));
         let rows = self.database.query(READING, HELD, &[&tenant.0, &expires_at, &id, &limit]).await?;
         let held = rows.iter().map(|row| {
-            let age = Duration::from_secs_f64(row.get::<_, f64>("age").max(0.0));
+            let age = duration(row.get("age"));
             Ok(HeldMessage { notification: notification(row)?, age })
         });
         held.collect()

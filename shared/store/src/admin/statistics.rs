@@ -1,12 +1,12 @@
 //! The figures of a tenant for its administrators.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 use messenger_core::{Result, admin::TenantFigures, id::TenantId, port::AdminStatistics};
 use tokio_postgres::types::ToSql;
 
-use crate::PgStore;
+use crate::{PgStore, pool::duration};
 
 /// Reads the pending notifications and the undelivered ones by their partial indexes, and the sent ones of the
 /// last hour by their ids.
@@ -66,7 +66,7 @@ impl AdminStatistics for PgStore {
             pending: row.get(6),
             held: row.get(7),
             queues: row.get(8),
-            oldest_pending: oldest.map(|seconds| Duration::from_secs_f64(seconds.max(0.0))),
+            oldest_pending: oldest.map(duration),
             failed: of("failed"),
             expired: of("expired"),
             by_reason,

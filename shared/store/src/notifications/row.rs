@@ -1,7 +1,5 @@
 //! Rows of `notifications` as notifications.
 
-use std::time::Duration;
-
 use messenger_core::{
     Result,
     error::Failure,
@@ -12,7 +10,10 @@ use messenger_core::{
 use serde_json::Value;
 use tokio_postgres::Row;
 
-use crate::{error::fault, pool::Database};
+use crate::{
+    error::fault,
+    pool::{Database, duration},
+};
 
 /// The columns that [`notification`] reads, in this order.
 macro_rules! columns {
@@ -75,7 +76,7 @@ pub(crate) fn notification(row: &Row) -> Result<Notification> {
         expires_at: row.get(16),
         attempts: row.get(17),
         next_attempt_at: row.get(18),
-        in_flight: row.get::<_, Option<f64>>(19).map(|left| Duration::from_secs_f64(left.max(0.0))),
+        in_flight: row.get::<_, Option<f64>>(19).map(duration),
         announced: row.get(20),
         origin: Origin {
             request_id: row.get::<_, Option<&str>>(21).and_then(RequestId::parse),
