@@ -62,14 +62,14 @@ pub(crate) async fn run(app: &App, worker: &str, activity: &Activity) {
         never = maintain(messenger) => match never {},
         never = reconcile(messenger, worker, activity) => match never {},
         never = search(messenger, worker, activity) => match never {},
-        () = relay(app, worker) => {}
+        () = relay(app, worker, activity) => {}
     }
 }
 
 /// Copies the event log, if it has a copy.
-async fn relay(app: &App, worker: &str) {
+async fn relay(app: &App, worker: &str, activity: &Activity) {
     match &app.relay {
-        Some(relay) => relay.run(worker).await,
+        Some(relay) => relay.run(worker, &|| activity.note()).await,
         None => pending().await,
     }
 }

@@ -67,8 +67,14 @@ impl DynamoRelay {
         Self { table, ports, retention }
     }
 
-    /// Copies events while this relay holds the lease. Calls `works` after each success.
-    async fn run_leased(&self, relay: &str, mut works: impl FnMut() + Send) -> Result<(), Ended> {
+    /// Copies events while this relay holds the lease. Calls `works` after each success, and `copied` if that copied
+    /// events.
+    async fn run_leased(
+        &self,
+        relay: &str,
+        copied: &(dyn Fn() + Send + Sync),
+        mut works: impl FnMut() + Send,
+    ) -> Result<(), Ended> {
         let mut lease = Held::claim(&self.ports, relay, self.retention).await?;
         let mut head = self.begin(&mut lease).await?;
         self.remove_leftovers(&mut lease, head.position()).await?;
@@ -79,13 +85,14 @@ impl DynamoRelay {
             let mut events = self.ports.source.recorded(head.position(), EVENTS).await?;
             if events.is_empty() {
                 head = self.follow_rotation(&lease, head).await?;
-                lease.renew().await?;
+                lease.keep().await?;
                 works();
                 self.ports.feed.wait_beyond(head.position(), POLL).await;
             } else {
                 let is_whole = shorten(&mut events);
                 head = self.copy(&mut lease, head, &events, is_whole).await?;
                 works();
+                copied();
             }
         }
     }
@@ -221,11 +228,11 @@ impl DynamoRelay {
 
 #[async_trait]
 impl Relay for DynamoRelay {
-    async fn run(&self, relay: &str) {
+    async fn run(&self, relay: &str, copied: &(dyn Fn() + Send + Sync)) {
         let mut pauses = Pauses::new(FIRST_PAUSE);
         let mut is_failing = false;
         loop {
-            let leased = self.run_leased(relay, || {
+            let leased = self.run_leased(relay, copied, || {
                 if std::mem::take(&mut is_failing) {
                     tracing::info!("the event log is copied again");
                 }

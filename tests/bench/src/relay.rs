@@ -86,7 +86,7 @@ fn copy(store: &PgStore, dynoxide: &Dynoxide) -> CopiedFeed {
 }
 
 fn start(copied: CopiedFeed) -> JoinHandle<()> {
-    tokio::spawn(async move { copied.relay.run("bench").await })
+    tokio::spawn(async move { copied.relay.run("bench", &|| {}).await })
 }
 
 async fn fill(url: &str, events: i64) -> Result<()> {

@@ -124,8 +124,9 @@ pub struct RelayFigures {
 /// Copies the event log into another store.
 #[async_trait]
 pub trait Relay: Send + Sync {
-    /// Copies new events until the future is dropped. `relay` names it among those of other processes.
-    async fn run(&self, relay: &str);
+    /// Copies new events until the future is dropped, and calls `copied` after some were. `relay` names it among
+    /// those of other processes.
+    async fn run(&self, relay: &str, copied: &(dyn Fn() + Send + Sync));
 
     /// Ends the lease of a relay whose [`run`](Self::run) was dropped, so that another one goes on at once.
     async fn release(&self, relay: &str) -> Result<()>;

@@ -22,8 +22,8 @@ const RENEWAL: Duration = Duration::from_secs(5);
 pub(super) struct Held {
     ports: FeedCopyPorts,
     relay: String,
-    copy: FeedCopy,
     keys: Keys,
+    announced: Position,
     until: Instant,
 }
 
@@ -35,9 +35,8 @@ impl Held {
         retention: Duration,
     ) -> Result<Self, Ended> {
         let until = Instant::now() + LEASE;
-        let copy = held(ports.copies.claim(relay, LEASE, retention).await?)?;
-        let keys = Keys::new(&copy.id);
-        Ok(Self { ports: ports.clone(), relay: relay.to_owned(), copy, keys, until })
+        let FeedCopy { id, announced } = held(ports.copies.claim(relay, LEASE, retention).await?)?;
+        Ok(Self { ports: ports.clone(), relay: relay.to_owned(), keys: Keys::new(&id), announced, until })
     }
 
     pub(super) fn keys(&self) -> &Keys {
@@ -45,13 +44,13 @@ impl Held {
     }
 
     pub(super) fn announced(&self) -> Position {
-        self.copy.announced
+        self.announced
     }
 
     /// Gives the copy another id.
     pub(super) async fn replace(&mut self) -> Result<(), Ended> {
-        self.copy = held(self.ports.copies.replace(&self.relay).await?)?;
-        self.keys = Keys::new(&self.copy.id);
+        let FeedCopy { id, announced } = held(self.ports.copies.replace(&self.relay).await?)?;
+        (self.keys, self.announced) = (Keys::new(&id), announced);
         Ok(())
     }
 
@@ -59,28 +58,22 @@ impl Held {
     pub(super) async fn announce(&mut self, position: Position) -> Result<(), Ended> {
         let until = Instant::now() + LEASE;
         let copies = &self.ports.copies;
-        held(copies.announce(&self.relay, &self.copy.id, position, LEASE).await?)?;
-        self.copy.announced = self.copy.announced.max(position);
+        held(copies.announce(&self.relay, self.keys.copy(), position, LEASE).await?)?;
+        self.announced = self.announced.max(position);
         self.until = until;
         Ok(())
     }
 
     /// Stores that the copy has all events up to a position, and signals it.
     pub(super) async fn relayed(&self, position: Position) -> Result<(), Ended> {
-        held(self.ports.copies.relayed(&self.relay, &self.copy.id, position).await?)
-    }
-
-    /// Renews the lease if it ends soon.
-    pub(super) async fn renew(&mut self) -> Result<(), Ended> {
-        if self.left() >= RENEWAL {
-            return Ok(());
-        }
-        self.announce(self.copy.announced).await
+        held(self.ports.copies.relayed(&self.relay, self.keys.copy(), position).await?)
     }
 
     /// Renews the lease if it ends soon, and fails if it is over: a write that begins now ends before it does.
     pub(super) async fn keep(&mut self) -> Result<(), Ended> {
-        self.renew().await?;
+        if self.left() < RENEWAL {
+            self.announce(self.announced).await?;
+        }
         if self.left() > OPERATION { Ok(()) } else { Err(over().into()) }
     }
 

@@ -22,12 +22,13 @@ impl DynamoRelay {
                 if audiences.get(&event.position) == Some(&&event.audience) {
                     continue;
                 }
-                lease.renew().await?;
                 tracing::debug!(
                     position = event.position.0,
                     "removing an event that the database does not have"
                 );
+                lease.keep().await?;
                 self.table.delete(keys.audience(&event.audience), event.position).await?;
+                lease.keep().await?;
                 self.table.delete(block.clone(), event.position).await?;
             }
         }

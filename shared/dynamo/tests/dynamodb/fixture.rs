@@ -139,7 +139,7 @@ impl RunningRelay {
     pub(crate) fn start(settings: &FeedCopySettings, ports: FeedCopyPorts) -> Self {
         let relay = Arc::new(DynamoRelay::new(Arc::new(Table::new(settings)), ports, settings.retention));
         let (running, name) = (relay.clone(), Uuid::new_v4().simple().to_string());
-        let task = tokio::spawn(async move { running.run(&name).await });
+        let task = tokio::spawn(async move { running.run(&name, &|| {}).await });
         Self { relay, task }
     }
 
