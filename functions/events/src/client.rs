@@ -3,20 +3,16 @@
 
 use axum::{
     http::{
-        HeaderMap, StatusCode,
-        header::{
-            ACCESS_CONTROL_ALLOW_ORIGIN, CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_NONE_MATCH,
-            X_CONTENT_TYPE_OPTIONS,
-        },
+        HeaderMap, HeaderValue, StatusCode,
+        header::{ACCESS_CONTROL_ALLOW_ORIGIN, CACHE_CONTROL, CONTENT_TYPE, ETAG, X_CONTENT_TYPE_OPTIONS},
     },
     response::{IntoResponse, Response},
 };
 use messenger_runtime::{
-    Routes,
+    Routes, entity_tag,
     openapi::{Operation, ResponseObject},
 };
 use serde_json::json;
-use sha2::{Digest, Sha256};
 
 const MODULE: &str = include_str!("../../../shared/hub_messenger_js/hub-messenger.js");
 const TYPES: &str = include_str!("../../../shared/hub_messenger_js/hub-messenger.d.ts");
@@ -39,7 +35,7 @@ fn file(
     kind: &'static [&'static str; 1],
     id: &'static str,
 ) -> Operation {
-    let tag = format!("\"{}\"", hex::encode(Sha256::digest(text.as_bytes())));
+    let tag = entity_tag::of_content(text.as_bytes());
     let handler = async move |headers: HeaderMap| answer(text, kind[0], &tag, &headers);
     let etag = json!({ "type": "string" });
     Operation::get(path, handler, id, "Returns a file of the client for pages")
@@ -49,25 +45,21 @@ fn file(
 }
 
 /// Answers 304 if the client has this version.
-fn answer(text: &'static str, kind: &'static str, tag: &str, request: &HeaderMap) -> Response {
-    let known = request.get_all(IF_NONE_MATCH).iter().filter_map(|tags| tags.to_str().ok());
-    let is_known = known
-        .flat_map(|tags| tags.split(','))
-        .map(|known| known.trim().trim_start_matches("W/"))
-        .any(|known| known == tag || known == "*");
+fn answer(text: &'static str, kind: &'static str, tag: &HeaderValue, request: &HeaderMap) -> Response {
     let headers = [
         (CONTENT_TYPE.as_str(), kind),
         // Browsers ask each time, so that pages never keep a module that is older than the service.
         (CACHE_CONTROL.as_str(), "no-cache"),
-        (ETAG.as_str(), tag),
         (X_CONTENT_TYPE_OPTIONS.as_str(), "nosniff"),
         // The files are public: a page of any origin may load them.
         (ACCESS_CONTROL_ALLOW_ORIGIN.as_str(), "*"),
         ("Cross-Origin-Resource-Policy", "cross-origin"),
     ];
+    let is_known = entity_tag::is_known(request, tag);
+    let tag = [(ETAG, tag.clone())];
     if is_known {
-        (StatusCode::NOT_MODIFIED, headers).into_response()
+        (StatusCode::NOT_MODIFIED, headers, tag).into_response()
     } else {
-        (headers, text).into_response()
+        (headers, tag, text).into_response()
     }
 }

@@ -5,13 +5,11 @@ use std::path::Path;
 use axum::{
     http::{
         HeaderMap, HeaderName, HeaderValue, StatusCode,
-        header::{CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, ETAG, IF_NONE_MATCH, VARY},
+        header::{ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, ETAG, VARY},
     },
     response::{IntoResponse, Response},
 };
-use sha2::{Digest, Sha256};
-
-use crate::encoding::accepts;
+use messenger_runtime::{entity_tag, negotiation::accepts};
 
 /// A file, with the copies that the build compressed.
 pub(crate) struct File {
@@ -43,27 +41,14 @@ pub(crate) fn is_of_root(name: &str) -> bool {
 /// Answers with a file, or 404.
 pub(crate) fn respond(path: &str, request: &HeaderMap) -> Response {
     let Some(file) = find(path) else { return StatusCode::NOT_FOUND.into_response() };
-    let tag = etag(file.bytes);
     if path.starts_with("assets/") {
         return send(file, request, [(CACHE_CONTROL, IMMUTABLE)]);
     }
-    if is_known(request, &tag) {
+    let tag = entity_tag::of_content(file.bytes);
+    if entity_tag::is_known(request, &tag) {
         return (StatusCode::NOT_MODIFIED, [(CACHE_CONTROL, NO_CACHE), (ETAG, tag)]).into_response();
     }
     send(file, request, [(CACHE_CONTROL, NO_CACHE), (ETAG, tag)])
-}
-
-/// Returns the entity tag of these bytes.
-pub(crate) fn etag(bytes: &[u8]) -> HeaderValue {
-    let tag = format!("\"{}\"", &hex::encode(Sha256::digest(bytes))[..32]);
-    HeaderValue::try_from(tag).unwrap_or(HeaderValue::from_static("\"\""))
-}
-
-/// Returns whether the client has the file with this tag.
-pub(crate) fn is_known(request: &HeaderMap, tag: &HeaderValue) -> bool {
-    let known = request.get_all(IF_NONE_MATCH).iter().filter_map(|line| line.to_str().ok());
-    let mut known = known.flat_map(|line| line.split(',')).map(|one| one.trim().trim_start_matches("W/"));
-    known.any(|one| one == tag || one == "*")
 }
 
 fn find(path: &str) -> Option<&'static File> {
@@ -76,9 +61,9 @@ fn send<const N: usize>(
     headers: [(HeaderName, HeaderValue); N],
 ) -> Response {
     let copies = [("br", file.brotli), ("gzip", file.gzip)];
-    let copy = copies
-        .into_iter()
-        .find_map(|(coding, bytes)| Some((coding, bytes?)).filter(|_| accepts(request, coding)));
+    let copy = copies.into_iter().find_map(|(coding, bytes)| {
+        Some((coding, bytes?)).filter(|_| accepts(request, &ACCEPT_ENCODING, coding))
+    });
     let kind = [(CONTENT_TYPE, media_type(file.path)), (VARY, "Accept-Encoding")];
     match copy {
         Some((coding, bytes)) => (headers, kind, [(CONTENT_ENCODING, coding)], bytes).into_response(),

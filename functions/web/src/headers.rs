@@ -1,6 +1,7 @@
 //! The headers of the page: what it may load and run, and in which frames it may be shown.
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header::ACCEPT};
+use messenger_runtime::negotiation::accepts;
 
 /// The policy of the page without its `frame-ancestors`. Scripts and styles are files of this service only;
 /// texts become HTML by the frameworks' own policies alone (Trusted Types).
@@ -29,11 +30,5 @@ pub(crate) fn hardening() -> [(HeaderName, HeaderValue); 4] {
 
 /// Returns whether the client accepts HTML by name, as browsers do.
 pub(crate) fn wants_html(headers: &HeaderMap) -> bool {
-    let accepted = headers.get_all(ACCEPT).iter().filter_map(|accept| accept.to_str().ok());
-    accepted.flat_map(|accept| accept.split(',')).any(|range| {
-        let mut parts = range.split(';').map(str::trim);
-        let kind = parts.next().unwrap_or_default();
-        let is_refused = parts.any(|part| part.strip_prefix("q=").is_some_and(|q| q.parse() == Ok(0.0)));
-        kind.eq_ignore_ascii_case("text/html") && !is_refused
-    })
+    accepts(headers, &ACCEPT, "text/html")
 }

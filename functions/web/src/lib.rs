@@ -8,7 +8,6 @@
 //! ```
 
 mod client_config;
-mod encoding;
 mod files;
 mod headers;
 mod page;

@@ -5,5 +5,5 @@ use std::process::ExitCode;
 use messenger_runtime::{main_with, program};
 
 fn main() -> ExitCode {
-    main_with(program!(), || Ok(messenger_web::routes().into_router()))
+    main_with(program!().without_homeserver(), || Ok(messenger_web::routes().into_router()))
 }

@@ -7,10 +7,10 @@ use axum::{
     },
     response::{Html, IntoResponse, Response},
 };
-use messenger_runtime::App;
+use messenger_runtime::{App, entity_tag};
 
 use crate::{
-    files::{self, etag, is_known},
+    files,
     headers::{hardening, policy},
 };
 
@@ -25,14 +25,14 @@ pub(crate) fn respond(app: &App, request: &HeaderMap) -> Response {
         Some(page) => page.replacen(BASE, &format!("<base href=\"{base}/\">"), 1),
         None => placeholder(base),
     };
-    let tag = etag(html.as_bytes());
+    let tag = entity_tag::of_content(html.as_bytes());
     let headers = [
         (CACHE_CONTROL, HeaderValue::from_static("no-cache")),
         (ETAG, tag.clone()),
         (VARY, HeaderValue::from_static("Accept")),
         (CONTENT_SECURITY_POLICY, policy(&app.config.web.frame_ancestors)),
     ];
-    if is_known(request, &tag) {
+    if entity_tag::is_known(request, &tag) {
         return (StatusCode::NOT_MODIFIED, headers).into_response();
     }
     (headers, hardening(), Html(html)).into_response()

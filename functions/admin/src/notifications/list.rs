@@ -17,6 +17,7 @@ use messenger_runtime::{
     ApiError, App,
     caller::AdministratorCaller,
     fields::Fields,
+    negotiation::accepts,
     openapi::{Caller, Operation, ResponseObject},
 };
 use serde_json::json;
@@ -72,7 +73,8 @@ async fn list(
     RawQuery(query): RawQuery,
 ) -> Result<Response, ApiError> {
     let query = self::query(Fields::from_query(query.as_deref()))?;
-    let is_csv = query.format.map_or_else(|| accepts_csv(&headers), |format| format == "csv");
+    let is_csv =
+        query.format.map_or_else(|| accepts(&headers, &ACCEPT, "text/csv"), |format| format == "csv");
     let limit = match query.limit {
         Some(limit) if !is_csv && limit > LIMIT_MAX => {
             let message = format!("must be at most {LIMIT_MAX}; with `format=csv` at most {CSV_LIMIT_MAX}");
@@ -85,13 +87,6 @@ async fn list(
     let notifications = app.administration()?.notifications();
     let page = notifications.page(&administrator, &query.filter, query.before, limit).await?;
     if is_csv { Ok(csv::response(&page)?) } else { Ok(Json(AdminNotifications::from(page)).into_response()) }
-}
-
-fn accepts_csv(headers: &HeaderMap) -> bool {
-    let accepted = headers.get_all(ACCEPT).into_iter().filter_map(|accept| accept.to_str().ok());
-    accepted.flat_map(|accept| accept.split(',')).any(|kind| {
-        kind.split(';').next().is_some_and(|essence| essence.trim().eq_ignore_ascii_case("text/csv"))
-    })
 }
 
 impl From<NotificationPage> for AdminNotifications {
