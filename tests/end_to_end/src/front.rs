@@ -6,7 +6,7 @@ use anyhow::Result;
 use messenger_devstack::{
     CargoLambda, Home,
     environment::setting,
-    messenger::{LIVEZ, Programs},
+    messenger::{FUNCTIONS, LIVEZ, Programs},
     process::traced,
     service::Service,
 };
@@ -15,8 +15,6 @@ use messenger_devstack::{
 const SHAPE: &str = "MESSENGER_TESTS_SHAPE";
 /// The time limit of the emulator and its first function on a busy machine.
 const START_TIMEOUT: Duration = Duration::from_mins(1);
-const FUNCTIONS: [&str; 9] =
-    ["admin", "appservice", "events", "health", "messages", "notifications", "poll", "rooms", "users"];
 /// The most environments of a function: each stream and each waiting poll takes one.
 const ENVIRONMENTS: usize = 6;
 

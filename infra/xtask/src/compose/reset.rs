@@ -3,15 +3,13 @@ use anyhow::Result;
 use futures::FutureExt as _;
 use futures::future::{BoxFuture, try_join_all};
 use messenger_devstack::engine::{self, WITH_SHELL};
+use messenger_devstack::messenger::FUNCTIONS;
 use messenger_devstack::process::traced;
 
 use super::homeserver::Homeserver;
 use super::network::Request;
 use super::project::{HOMESERVER, Project};
 
-/// The programs that remember something, without the worker.
-const FUNCTIONS: [&str; 10] =
-    ["notifications", "events", "poll", "messages", "rooms", "users", "admin", "health", "appservice", "web"];
 const ROUTER: &str = "router";
 const WORKER: &str = "worker";
 const DATABASE: &str = "messenger";
