@@ -1,4 +1,4 @@
-// What was typed arrives once, in order, whatever the network does.
+// Typed messages arrive once and in order, whatever the network does.
 import { expect, test } from '@playwright/test'
 import { hubToken, open, Person, roomPath, run } from './service'
 import { Proxy } from './proxy'
@@ -26,7 +26,7 @@ test('messages through cuts and reloads: none is lost, none is doubled, all are 
     await page.keyboard.press('Enter')
     await expect(field).toHaveValue('')
     if (number % 25 === 0) {
-      // What was typed is stored before it is sent; a reload needs the page itself.
+      // A typed text is stored before it is sent; a reload needs the page itself.
       await page.waitForTimeout(300)
       proxy.mode = 'pass'
       await page.reload()

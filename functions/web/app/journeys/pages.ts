@@ -19,9 +19,7 @@ export function content(): Promise<Content> {
 async function make(): Promise<Content> {
   const [max, anna, bert, deniz] = await Promise.all(['mueller', 'schmidt', 'weber', 'yilmaz'].map((user) => Person.of(user)))
   if (!max || !anna || !bert || !deniz) throw new Error('no people')
-  const rooms = async () => (await max.get<{ rooms: { matrix_room_id: string; room_type: string }[] }>('/api/v1/rooms')).rooms
-  await expect.poll(async () => (await rooms()).some(({ room_type }) => room_type === 'general'), { timeout: 60_000 }).toBe(true)
-  const general = (await rooms()).find(({ room_type }) => room_type === 'general')?.matrix_room_id ?? ''
+  const [general = ''] = await Promise.all([max, anna, bert, deniz].map((person) => person.general()))
   await notify({ title: 'Schicht gestartet', body: 'Frühschicht hat begonnen. Schichtleitung: Bernd Weber.' })
   await bert.send(general, 'Guten Morgen zusammen! Heute ist um 10 Uhr die Begehung in Halle 3.')
   await bert.send(general, 'Bitte Schutzbrillen tragen: https://intranet.example/schutz')

@@ -53,6 +53,18 @@ export class Person {
     return json(path, post(body, { authorization: `Bearer ${this.token}` }))
   }
 
+  /** Waits until the worker has made this person a member of the general room. Returns its id. */
+  async general(): Promise<string> {
+    let id: string | undefined
+    const find = async () => {
+      const { rooms } = await this.get<{ rooms: { matrix_room_id: string; room_type: string }[] }>('/api/v1/rooms')
+      id = rooms.find(({ room_type }) => room_type === 'general')?.matrix_room_id
+      return id
+    }
+    await expect.poll(find, { timeout: 60_000 }).toBeDefined()
+    return id ?? ''
+  }
+
   /** Creates a room. Returns its id. */
   async room(name: string, invite_users: string[] = []): Promise<string> {
     return (await this.post<{ matrix_room_id: string }>('/api/v1/rooms', { name, invite_users })).matrix_room_id
@@ -86,7 +98,7 @@ export async function open(browser: Browser, user: string, path = '/chat', optio
   })
   await page.goto(`${path}?hub_token=${await hubToken(user)}`)
   await expect(page.getByRole('navigation', { name: /Bereiche|Areas/ })).toBeVisible()
-  // What happens before the first connection is not in the feed of somebody who has never been here.
+  // The feed of a new reader does not have events from before the first connection.
   if (path.startsWith('/chat') && (options.viewport?.width ?? 1280) > 700) await expect(page.getByText('Live', { exact: true })).toBeVisible()
   return page
 }

@@ -119,7 +119,7 @@ impl Latencies {
 
 impl Measured {
     fn reaches_goals(&self) -> bool {
-        // What was not measured exceeds no goal.
+        // A missing measurement exceeds no goal.
         let exceeds = |value: f64, goal: f64| value > goal;
         let answer = self.answer.percentile(50);
         !exceeds(self.size, GOALS.size)

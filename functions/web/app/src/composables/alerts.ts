@@ -1,4 +1,4 @@
-// What a new notification or message does beside being shown: toast, sound, announcement.
+// Toast, sound and announcement of a new notification or message.
 import { onScopeDispose, watch } from 'vue'
 import { useI18n } from 'vue-i18n'
 import { useRoute } from 'vue-router'

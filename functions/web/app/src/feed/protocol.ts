@@ -1,4 +1,4 @@
-// What a tab and the worker with the one event stream say to each other.
+// Messages between a tab and the worker with the one event stream.
 import type { State } from 'hub-messenger'
 import type { StreamedEvent } from '@/api/types'
 

@@ -14,19 +14,19 @@ type Words =
   | { kind: 'ask'; from: string }
   | { kind: 'answer'; to: string; token: string }
   | ({ kind: 'signed-in' } & Signed)
-  | { kind: 'signed-out' }
+  | { kind: 'signed-out'; user: string }
 
 interface SessionListener {
   current(): Signed | null
   onSignedIn(signed: Signed): void
-  onSignedOut(): void
+  onSignedOut(user: string): void
 }
 
 export interface SessionChannel {
   /** Returns the token of another tab; `null` if none answers. */
   ask(): Promise<string | null>
   signedIn(signed: Signed): void
-  signedOut(): void
+  signedOut(user: string): void
 }
 
 export function openSessionChannel(listeners: SessionListener): SessionChannel {
@@ -35,7 +35,7 @@ export function openSessionChannel(listeners: SessionListener): SessionChannel {
   let answer: (token: string) => void = () => {}
   channel.onmessage = ({ data }: MessageEvent<Words>) => {
     if (data.kind === 'signed-in') listeners.onSignedIn(data)
-    else if (data.kind === 'signed-out') listeners.onSignedOut()
+    else if (data.kind === 'signed-out') listeners.onSignedOut(data.user)
     else if (data.kind === 'answer') {
       if (data.to === self) answer(data.token)
     } else {
@@ -52,6 +52,6 @@ export function openSessionChannel(listeners: SessionListener): SessionChannel {
         send({ kind: 'ask', from: self })
       }),
     signedIn: (signed) => send({ kind: 'signed-in', ...signed }),
-    signedOut: () => send({ kind: 'signed-out' }),
+    signedOut: (user) => send({ kind: 'signed-out', user }),
   }
 }

@@ -1,4 +1,4 @@
-// What is on its way: kept in IndexedDB until the service has answered, sent in order within a room, and repeated
+// The outbox: entries are kept in IndexedDB until the service has answered, sent in order within a room, and repeated
 // under the same transaction id until it is certain.
 import { defineStore } from 'pinia'
 import { computed, shallowReactive, shallowRef } from 'vue'

@@ -1,4 +1,4 @@
-// Who is signed in in this tab. One browser has one user: a tab learns it when another tab signs somebody else in.
+// The person who is signed in in this tab. One browser has one user: a tab learns it when another tab signs somebody else in.
 import { defineStore } from 'pinia'
 import { computed, ref, shallowRef } from 'vue'
 import { beginSession, clientConfig, endSession, hubLogin, me as fetchMe } from '@/api/calls'
@@ -38,7 +38,7 @@ export const useSession = defineStore('session', () => {
       if (user !== key.value) end('other_user')
       else if (isExpired.value) accept(fresh)
     },
-    onSignedOut: () => end('signed_out'),
+    onSignedOut: (user) => user === key.value && end('signed_out'),
   })
 
   setListeners({
@@ -127,7 +127,7 @@ export const useSession = defineStore('session', () => {
   /** Signs the user out in all tabs. What is kept of them on this machine is deleted. */
   async function signOut(): Promise<void> {
     const kept = database.value
-    channel.signedOut()
+    channel.signedOut(key.value)
     await endSession().catch(() => null)
     end('signed_out')
     await kept?.delete()

@@ -1,4 +1,4 @@
-// Who is typing, by room. The service names everybody at once, and a list ends after its time.
+// The people who are typing, by room. The service names everybody at once, and a list ends after its time.
 import { defineStore } from 'pinia'
 import { shallowReactive } from 'vue'
 import type { TypingEvent } from '@/api/types'
