@@ -32,6 +32,9 @@ fn is_checked(source: &Source) -> bool {
 fn of_document(document: &Source, tree: &Tree<'_>) -> Vec<String> {
     let path = &document.path;
     let mut violations = Vec::new();
+    if document.text.trim().is_empty() {
+        violations.push(format!("{path}:1: the document is empty"));
+    }
     for (line, text) in prose(&document.text) {
         for code in text.split('`').skip(1).step_by(2) {
             if tree.is_path(code, path) && !tree.has(code) {
@@ -128,7 +131,7 @@ mod tests {
     fn found(document: &str, text: &str) -> Vec<String> {
         let sources = [
             Source::new(document, text),
-            Source::new("docs/other.md", ""),
+            Source::new("docs/other.md", "Other."),
             Source::new("shared/core/src/port.rs", ""),
             Source::new("functions/poll/tests/http.rs", ""),
         ];
@@ -144,6 +147,11 @@ mod tests {
             );
             assert_eq!(found("docs/a.md", &format!("x\nsee `{code}`\n")), [expected]);
         }
+    }
+
+    #[test]
+    fn an_empty_document_is_refused() {
+        assert_eq!(found("docs/a.md", "\n"), ["docs/a.md:1: the document is empty"]);
     }
 
     #[test]
