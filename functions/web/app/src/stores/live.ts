@@ -20,7 +20,7 @@ import { useTyping } from './typing'
 const POSITION_PAUSE = 2_000
 
 export interface LiveListeners {
-  /** A notification that was not known here before. `isLate` if it was replayed. */
+  /** A notification that was not known here before. */
   notification(entry: InboxEntry): void
   message(event: NewMessageEvent): void
   roomLeft(room: string): void
@@ -48,7 +48,7 @@ export const useLive = defineStore('live', () => {
     await Promise.all([drafts.start(database), inbox.start(database), outbox.start(database, timelines.add)])
     const stored = await database.get('values', 'position')
     const lastEventId = typeof stored?.value === 'string' ? stored.value : null
-    feed = openFeed({ key, base, token, lastEventId, onEvent: apply, onState, onPosition: (id) => keepPosition(id, () => {}) })
+    feed = openFeed({ key, base, token, lastEventId, onEvent: apply, onState, onPosition: keepPosition })
     await rooms.load()
   }
 
@@ -81,15 +81,19 @@ export const useLive = defineStore('live', () => {
     timelines.apply(event)
     switch (event.type) {
       case 'new_message':
-        return keepPosition(id, () => applyMessage(event, own))
+        applyMessage(event, own)
+        break
       case 'notification':
-        return keepPosition(id, () => applyNotification(event))
+        applyNotification(event)
+        break
       case 'typing':
         return typing.apply(event, own)
       case 'room_left':
-        return keepPosition(id, () => listeners?.roomLeft(event.room_id))
+        listeners?.roomLeft(event.room_id)
+        break
       case 'reset':
-        return keepPosition(id, reset)
+        reset()
+        break
       case 'message_edited':
       case 'message_redacted':
       case 'reaction':
@@ -97,10 +101,12 @@ export const useLive = defineStore('live', () => {
       case 'unread':
       case 'role_changed':
       case 'access_withdrawn':
-        return keepPosition(id, () => {})
+        break
       default:
         unknownEvents.value += 1
+        return
     }
+    keepPosition(id)
   }
 
   function applyMessage(event: NewMessageEvent, own: string): void {
@@ -125,9 +131,8 @@ export const useLive = defineStore('live', () => {
 
   let position: string | null = null
   const storePosition = useThrottleFn(() => session.database?.put('values', { key: 'position', value: position }), POSITION_PAUSE, true)
-  /** Applies an event, and remembers that this machine has got that far. */
-  function keepPosition(id: string | null, act: () => void): void {
-    act()
+  /** Remembers that this machine has got that far. */
+  function keepPosition(id: string | null): void {
     if (id === null) return
     position = id
     void storePosition()

@@ -29,7 +29,7 @@ export interface Timeline {
 
 export const EMPTY: Timeline = { rows: [], before: null, hasMore: true, isLoaded: false }
 
-/** Puts a row in its place by time. An older row of the same message is replaced. */
+/** Puts a row in its place by time. A row of the same message stays. */
 function insert(rows: readonly Row[], row: Row): readonly Row[] {
   const known = rows.findIndex(({ event_id }) => event_id === row.event_id)
   if (known >= 0) return rows
