@@ -1,45 +1,54 @@
-// Opens the feed: by the shared worker if the browser has one, else in this tab.
+// Opens the feed: by the shared worker if the browser has one, else by one tab for all, else in this tab.
 import { scriptUrl } from '@/platform/trusted'
-import type { Feed, FeedOptions, FromWorker, ToWorker } from './protocol'
+import { lead } from './leader'
+import { type Feed, type FeedOptions, type FromSource, hand, type ToSource } from './protocol'
 import { subscribe } from './subscription'
 import workerUrl from './worker?sharedworker&url'
 
 export function openFeed(options: FeedOptions): Feed {
-  return typeof SharedWorker === 'undefined' ? subscribe(options) : openShared(options)
+  if (typeof SharedWorker !== 'undefined') return openShared(options)
+  return typeof BroadcastChannel === 'undefined' ? subscribe(options) : openLed(options)
 }
 
 function openShared(options: FeedOptions): Feed {
   const address = new URL(workerUrl, document.baseURI)
   const worker = new SharedWorker(scriptUrl(address), { type: 'module', name: `feed ${options.key}` })
-  const send = (message: ToWorker) => worker.port.postMessage(message)
-  const hello = () => {
-    const { base, token, lastEventId } = options
-    send({ kind: 'hello', base, token, lastEventId })
+  const send = (message: ToSource) => worker.port.postMessage(message)
+  worker.port.onmessage = ({ data }: MessageEvent<FromSource>) => hand(data, options)
+  const { base, token, lastEventId } = options
+  const release = onPageEnd(() => send({ kind: 'bye' }))
+  send({ kind: 'hello', base, token, lastEventId })
+  return {
+    renew: (value) => send({ kind: 'renew', token: value }),
+    close() {
+      release()
+      send({ kind: 'bye' })
+      worker.port.close()
+    },
   }
-  worker.port.onmessage = ({ data }: MessageEvent<FromWorker>) => {
-    if (data.kind === 'state') options.onState(data.state)
-    else if (data.kind === 'position') options.onPosition(data.id)
-    else options.onEvent(data.event, data.id)
+}
+
+function openLed(options: FeedOptions): Feed {
+  const feed = lead(options, new BroadcastChannel(`messenger.feed ${options.key}`), subscribe)
+  const release = onPageEnd(() => feed.close())
+  return {
+    renew: feed.renew,
+    close() {
+      release()
+      feed.close()
+    },
   }
-  const bye = () => send({ kind: 'bye' })
-  // A page that the browser keeps for "back" gets no events meanwhile: it comes again as a new tab does.
+}
+
+/** Calls a function when the page goes. One that the browser keeps for "back" comes again as a new one does. */
+function onPageEnd(act: () => void): () => void {
   const onShow = (event: PageTransitionEvent) => {
     if (event.persisted) location.reload()
   }
-  addEventListener('pagehide', bye)
+  addEventListener('pagehide', act)
   addEventListener('pageshow', onShow)
-  hello()
-  return {
-    setToken(token) {
-      options.token = token
-      send({ kind: 'token', token })
-    },
-    reconnect: () => send({ kind: 'reconnect' }),
-    close() {
-      removeEventListener('pagehide', bye)
-      removeEventListener('pageshow', onShow)
-      bye()
-      worker.port.close()
-    },
+  return () => {
+    removeEventListener('pagehide', act)
+    removeEventListener('pageshow', onShow)
   }
 }

@@ -1,37 +1,55 @@
-// Messages between a tab and the worker with the one event stream.
+// Messages between tabs, and to the worker, with the one event stream.
 import type { State } from 'hub-messenger'
 import type { StreamedEvent } from '@/api/types'
 
 export type FeedState = State
 
-/** A tab to the worker. */
-export type ToWorker =
+/** A tab to whoever has the stream. */
+export type ToSource =
   | { kind: 'hello'; base: string; token: string; lastEventId: string | null }
-  | { kind: 'token'; token: string }
-  | { kind: 'reconnect' }
+  | { kind: 'renew'; token: string }
   | { kind: 'bye' }
 
-/** The worker to its tabs. */
-export type FromWorker =
+/** Whoever has the stream to all tabs. */
+export type FromSource =
   | { kind: 'event'; event: StreamedEvent; id: string | null }
   | { kind: 'state'; state: FeedState }
   | { kind: 'position'; id: string }
 
 /** A subscription to the feed, by whichever way. */
 export interface Feed {
-  setToken(token: string): void
-  reconnect(): void
+  /** Connects at once, with this token: somebody has signed in again. */
+  renew(token: string): void
   close(): void
 }
 
-export interface FeedOptions {
-  /** The user and tenant: each has a worker of its own. */
-  key: string
-  base: string
-  token: string
-  lastEventId: string | null
+export interface FeedListener {
   onEvent(event: StreamedEvent, id: string | null): void
   onState(state: FeedState): void
   /** The position at which a stream began, so that the next start resumes there though nothing has happened. */
   onPosition(id: string): void
+}
+
+export interface FeedOptions extends FeedListener {
+  /** The user and tenant: each has a stream of its own. */
+  key: string
+  base: string
+  token: string
+  lastEventId: string | null
+}
+
+/** Hands a message of the stream's owner to a listener. */
+export function hand(message: FromSource, listener: FeedListener): void {
+  if (message.kind === 'state') listener.onState(message.state)
+  else if (message.kind === 'position') listener.onPosition(message.id)
+  else listener.onEvent(message.event, message.id)
+}
+
+/** Returns a listener that makes messages for tabs. */
+export function publisher(publish: (message: FromSource) => void): FeedListener {
+  return {
+    onEvent: (event, id) => publish({ kind: 'event', event, id }),
+    onPosition: (id) => publish({ kind: 'position', id }),
+    onState: (state) => publish({ kind: 'state', state }),
+  }
 }

@@ -3,16 +3,18 @@ import { HubMessenger } from 'hub-messenger'
 import type { StreamedEvent } from '@/api/types'
 import type { Feed, FeedOptions } from './protocol'
 
-type Options = Omit<FeedOptions, 'key'>
+/** The longest silence of a stream, in milliseconds: the service sends a keepalive each 20 seconds at least. */
+const SILENCE = 42_000
 
-/** Opens a subscription in this process: a worker, or a tab where no shared worker exists. */
-export function subscribe(options: Options): Feed {
+/** Opens a subscription in this process: a worker, or a tab that has the stream. */
+export function subscribe(options: Omit<FeedOptions, 'key'>): Feed {
   let token = options.token
   const messenger = new HubMessenger({
     url: options.base,
     // A refused token is not renewed here: the tab shows who has to sign in, and sends the next one.
     getToken: () => token,
     lastEventId: options.lastEventId,
+    silenceTimeout: SILENCE,
     onEvent: (event, id) => options.onEvent(event as unknown as StreamedEvent, id),
     onState: (state) => {
       options.onState(state)
@@ -24,12 +26,10 @@ export function subscribe(options: Options): Feed {
     if (messenger.lastEventId !== null) options.onPosition(messenger.lastEventId)
   }
   return {
-    setToken(value) {
-      const isNew = value !== token
+    renew(value) {
       token = value
-      if (isNew) messenger.reconnect()
+      messenger.reconnect()
     },
-    reconnect: () => messenger.reconnect(),
     close: () => messenger.close(),
   }
 }

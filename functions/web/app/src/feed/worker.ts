@@ -1,12 +1,14 @@
 // The shared worker: one event stream for all tabs of a user. The browser ends it with the last tab.
-import type { Feed, FromWorker, ToWorker } from './protocol'
+import { type Feed, type FromSource, publisher, type ToSource } from './protocol'
 import { subscribe } from './subscription'
 
 const ports = new Set<MessagePort>()
 let feed: Feed | null = null
-let state: FromWorker | null = null
+let state: FromSource | null = null
+let token = ''
 
-function publish(message: FromWorker): void {
+function publish(message: FromSource): void {
+  if (message.kind === 'state') state = message
   for (const port of ports) port.postMessage(message)
 }
 
@@ -16,30 +18,30 @@ function close(): void {
   feed = state = null
 }
 
-function receive(port: MessagePort, message: ToWorker): void {
+function renew(value: string): void {
+  token = value
+  feed?.renew(value)
+}
+
+function receive(port: MessagePort, message: ToSource): void {
   if (message.kind === 'bye') {
     ports.delete(port)
     if (ports.size === 0) close()
     return
   }
-  if (message.kind === 'reconnect') return feed?.reconnect()
-  if (message.kind === 'token') return feed?.setToken(message.token)
+  if (message.kind === 'renew') return renew(message.token)
   ports.add(port)
   if (feed === null) {
-    feed = subscribe({
-      ...message,
-      onEvent: (event, id) => publish({ kind: 'event', event, id }),
-      onPosition: (id) => publish({ kind: 'position', id }),
-      onState: (next) => publish((state = { kind: 'state', state: next })),
-    })
+    token = message.token
+    feed = subscribe({ ...message, ...publisher(publish) })
     return
   }
-  feed.setToken(message.token)
+  if (message.token !== token) renew(message.token)
   if (state !== null) port.postMessage(state)
 }
 
 addEventListener('connect', (event) => {
   const [port] = (event as MessageEvent).ports
   if (port === undefined) return
-  port.onmessage = ({ data }: MessageEvent<ToWorker>) => receive(port, data)
+  port.onmessage = ({ data }: MessageEvent<ToSource>) => receive(port, data)
 })

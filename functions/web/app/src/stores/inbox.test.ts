@@ -1,16 +1,17 @@
 // The order of notifications, and that each is there once.
 import { describe, expect, it } from 'vitest'
 import type { NotificationEvent } from '@/api/types'
-import type { InboxEntry } from '@/platform/records'
-import { entryOf, withEntry } from './inbox'
+import { entryOf, withEntries } from './inbox'
 
 const notification = (id: number, more: object = {}) =>
   ({ type: 'notification', notification_id: id, source_app: 'mes', event_type: 'e', title: `T${id}`, body: null, priority: 'normal', target_type: 'general', room_id: null, ...more }) as unknown as NotificationEvent
 
 describe('the inbox', () => {
   it('has the newest first, and each once', () => {
-    const entries = [2, 1, 3, 2].map((id) => entryOf(notification(id), 0)).reduce<readonly InboxEntry[]>(withEntry, [])
+    const of = (ids: number[]) => ids.map((id) => entryOf(notification(id), 0))
+    const entries = withEntries(of([2]), of([1, 3, 2, 3]))
     expect(entries.map(({ id }) => id)).toEqual([3, 2, 1])
+    expect(withEntries(entries, of([1]))).toBe(entries)
   })
 
   it('takes the time of the service if the event has one', () => {

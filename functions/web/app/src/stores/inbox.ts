@@ -27,11 +27,11 @@ export function entryOf(event: NotificationEvent, at: number): InboxEntry {
   }
 }
 
-/** Adds an entry, newest first. One that is known changes nothing. */
-export function withEntry(entries: readonly InboxEntry[], entry: InboxEntry): readonly InboxEntry[] {
-  if (entries.some(({ id }) => id === entry.id)) return entries
-  const at = entries.findIndex((other) => other.id < entry.id)
-  return entries.toSpliced(at < 0 ? entries.length : at, 0, entry)
+/** Adds entries, newest first. Those that are known change nothing. */
+export function withEntries(entries: readonly InboxEntry[], added: readonly InboxEntry[]): readonly InboxEntry[] {
+  const known = new Set(entries.map(({ id }) => id))
+  const fresh = new Map(added.filter(({ id }) => !known.has(id)).map((entry) => [entry.id, entry]))
+  return fresh.size === 0 ? entries : [...entries, ...fresh.values()].toSorted((a, b) => b.id - a.id)
 }
 
 export const useInbox = defineStore('inbox', () => {
@@ -45,8 +45,7 @@ export const useInbox = defineStore('inbox', () => {
 
   async function start(stored: UserDatabase): Promise<void> {
     database = stored
-    const kept = (await stored.all('inbox')).toSorted((a, b) => a.id - b.id)
-    entries.value = kept.reduce(withEntry, entries.value)
+    entries.value = withEntries(entries.value, await stored.all('inbox'))
     isLoaded.value = true
     trim()
   }
@@ -54,7 +53,7 @@ export const useInbox = defineStore('inbox', () => {
   /** Adds a notification. Returns its entry; `null` if it is known. */
   function add(event: NotificationEvent): InboxEntry | null {
     const entry = entryOf(event, serverNow())
-    const next = withEntry(entries.value, entry)
+    const next = withEntries(entries.value, [entry])
     if (next === entries.value) return null
     entries.value = next
     void database?.put('inbox', entry)

@@ -55,7 +55,7 @@ export const useLive = defineStore('live', () => {
   function onState(state: FeedState): void {
     const wasUp = connection.isUp
     connection.set(state)
-    if (state.name === 'unauthorized') void rooms.load()
+    if (state.name === 'unauthorized') void session.check()
     if (connection.isUp && !wasUp) {
       typing.clear()
       outbox.retryNow()
@@ -70,8 +70,7 @@ export const useLive = defineStore('live', () => {
 
   /** After somebody has signed in again. */
   function renew(token: string): void {
-    feed?.setToken(token)
-    feed?.reconnect()
+    feed?.renew(token)
     outbox.retryNow()
   }
 
@@ -125,7 +124,7 @@ export const useLive = defineStore('live', () => {
 
   /** Events were missed: everything is read again. Drafts, the outbox and the place stay. */
   function reset(): void {
-    timelines.reset(rooms.readRoom)
+    timelines.reset()
     void rooms.load()
   }
 

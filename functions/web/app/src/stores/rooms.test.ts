@@ -38,6 +38,20 @@ describe('the room list', () => {
     expect(rooms.all.get('!a')?.unread_count).toBe(4)
   })
 
+  it('shows the edit of a last message at once, and reads the list again only for what it does not know', async () => {
+    vi.mocked(fetchRooms).mockReset().mockResolvedValue([room('!a')])
+    const rooms = useRooms()
+    await rooms.load()
+    rooms.apply(said(1), '@me:hub')
+    const edited = (event_id: string, body: string) => ({ type: 'message_edited', room_id: '!a', event_id, body }) as StreamedEvent
+    rooms.apply(edited('$1', 'Hallo zusammen'), '@me:hub')
+    rooms.apply(edited('$0', 'eine ältere'), '@me:hub')
+    expect(rooms.all.get('!a')?.last_message).toBe('Hallo zusammen')
+    expect(fetchRooms).toHaveBeenCalledTimes(1)
+    rooms.apply({ type: 'message_redacted', room_id: '!a', event_id: '$1' } as StreamedEvent, '@me:hub')
+    await vi.waitFor(() => expect(fetchRooms).toHaveBeenCalledTimes(2))
+  })
+
   it('takes the count of the service, and drops a room that was left', async () => {
     vi.mocked(fetchRooms).mockResolvedValue([room('!a', { unread_count: 4 })])
     const rooms = useRooms()

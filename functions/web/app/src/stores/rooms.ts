@@ -1,10 +1,14 @@
 // The rooms of the user, with unread counts and last messages. Changed by events; the list itself comes by `load`.
+import { useThrottleFn } from '@vueuse/core'
 import { defineStore } from 'pinia'
 import { computed, ref, shallowRef } from 'vue'
 import { rooms as fetchRooms } from '@/api/calls'
 import { type Failure, failureOf } from '@/api/problem'
 import type { NewMessageEvent, Room, StreamedEvent } from '@/api/types'
 import { compareActivity, sectionOf, SECTIONS } from './sections'
+
+/** The least time between two readings of the list that events ask for, in milliseconds. */
+const AGAIN = 2_000
 
 export const useRooms = defineStore('rooms', () => {
   const all = shallowRef<ReadonlyMap<string, Room>>(new Map())
@@ -14,6 +18,8 @@ export const useRooms = defineStore('rooms', () => {
   const readRoom = ref<string | null>(null)
   let loading: Promise<void> | null = null
   let mustLoadAgain = false
+  /** The last message of each room that an event has brought, by its id. */
+  const lastMessages = new Map<string, string>()
 
   const sections = computed(() => {
     const sorted = [...all.value.values()].toSorted(compareActivity)
@@ -35,6 +41,8 @@ export const useRooms = defineStore('rooms', () => {
     })().finally(() => (loading = null))
     return loading
   }
+
+  const loadSoon = useThrottleFn(() => void load(), AGAIN, true)
 
   async function read(): Promise<void> {
     try {
@@ -59,6 +67,7 @@ export const useRooms = defineStore('rooms', () => {
   function remove(id: string): void {
     const left = new Map(all.value)
     if (left.delete(id)) all.value = left
+    lastMessages.delete(id)
   }
 
   /** Applies an event of the feed. `own` is the Matrix id of the user. */
@@ -69,8 +78,9 @@ export const useRooms = defineStore('rooms', () => {
     else if (event.type === 'unread') change(event.room_id, { unread_count: event.unread_count })
     else if (event.type === 'room_left') remove(event.room_id)
     else if (event.type === 'room_joined') void load()
-    else if (event.type === 'notification' && event.room_id) void load()
-    else if (event.type === 'message_edited' || event.type === 'message_redacted') applyChange(event)
+    else if (event.type === 'notification' && event.room_id) void loadSoon()
+    else if (event.type === 'message_edited' && !event.redacted) applyChange(event, event.body)
+    else if (event.type === 'message_redacted') applyChange(event, null)
   }
 
   function applyMessage(event: NewMessageEvent, own: string): void {
@@ -79,6 +89,7 @@ export const useRooms = defineStore('rooms', () => {
     if (room === undefined) return void load()
     // An event that the list had already: the same one once more, or one of before the list was read.
     if (room.last_message_ts !== null && event.timestamp <= room.last_message_ts) return
+    lastMessages.set(event.room_id, event.event_id)
     const isCounted = event.sender !== own && readRoom.value !== event.room_id
     put({
       ...room,
@@ -88,9 +99,12 @@ export const useRooms = defineStore('rooms', () => {
     })
   }
 
-  /** A changed message may be the last one of its room: the list says what is. */
-  function applyChange(event: { room_id: string }): void {
-    if (all.value.has(event.room_id)) void load()
+  /** A changed message may be the last one of its room. Only if nobody knows that here, the list is read again. */
+  function applyChange({ room_id, event_id }: { room_id: string; event_id: string }, body: string | null): void {
+    const last = lastMessages.get(room_id)
+    if (!all.value.has(room_id) || (last !== undefined && last !== event_id)) return
+    if (last === event_id && body !== null) change(room_id, { last_message: body })
+    else void loadSoon()
   }
 
   return { all, sections, unreadCount, isLoaded, failure, readRoom, load, put, change, remove, apply }

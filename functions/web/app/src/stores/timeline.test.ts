@@ -16,7 +16,7 @@ describe('a timeline', () => {
     const sent = message('$1', 1)
     let timeline = withMessage(EMPTY, sent)
     timeline = applied(timeline, event({ type: 'new_message', ...sent }))
-    timeline = withNewest(timeline, page([sent]))
+    timeline = withNewest(timeline, page([sent]), timeline.rows)
     expect(ids(timeline)).toEqual(['$1'])
   })
 
@@ -34,16 +34,25 @@ describe('a timeline', () => {
   })
 
   it('puts older pages before, newest first on the wire, and remembers where the next one begins', () => {
-    const newest = withNewest(EMPTY, page([message('$4', 4), message('$3', 3)], 't1'))
+    const newest = withNewest(EMPTY, page([message('$4', 4), message('$3', 3)], 't1'), [])
     const all = withOlder(newest, page([message('$3', 3), message('$2', 2), message('$1', 1)]))
     expect(ids(all)).toEqual(['$1', '$2', '$3', '$4'])
     expect([newest.before, newest.hasMore, all.before, all.hasMore]).toEqual(['t1', true, null, false])
   })
 
   it('drops what is older than a gap, and keeps what came live meanwhile', () => {
-    const old = withNewest(EMPTY, page([message('$1', 1)]))
+    const old = withNewest(EMPTY, page([message('$1', 1)]), [])
     const live = withMessage(old, message('$9', 9))
-    expect(ids(withNewest(live, page([message('$8', 8), message('$7', 7)], 't')))).toEqual(['$7', '$8', '$9'])
+    expect(ids(withNewest(live, page([message('$8', 8), message('$7', 7)], 't'), old.rows))).toEqual(['$7', '$8', '$9'])
+  })
+
+  it('takes redactions and edits that were missed, and keeps those that came while it was read again', () => {
+    const known = withNewest(EMPTY, page(['$4', '$3', '$2', '$1'].map((id, index) => message(id, 4 - index))), [])
+    const edited = applied(known, event({ type: 'message_edited', ...message('$2', 9), body: 'live', edit_event_id: '$e' }))
+    const redacted = applied(edited, event({ type: 'message_redacted', room_id: '!a', event_id: '$1' }))
+    // The answer was made before both, and after the redaction of $4.
+    const again = withNewest(redacted, page([message('$3', 3, { body: 'missed' }), message('$2', 2), message('$1', 1)]), known.rows)
+    expect(again.rows.map(({ event_id, body }) => [event_id, body])).toEqual([['$2', 'live'], ['$3', 'missed']])
   })
 
   it('shows an edit, and the first text again when the edit is taken back', () => {
@@ -75,7 +84,7 @@ describe('a timeline', () => {
   })
 
   it('holds a bounded number of rows, and can find the others again', () => {
-    let timeline = withNewest(EMPTY, page([message('$0', 0)]))
+    let timeline = withNewest(EMPTY, page([message('$0', 0)]), [])
     for (let number = 1; number <= ROWS_MAX + 5; number += 1) timeline = withMessage(timeline, message(`$${number}`, number))
     expect(timeline.rows.length).toBeLessThanOrEqual(ROWS_MAX)
     expect(timeline.hasMore).toBe(true)
@@ -91,16 +100,17 @@ describe('a notification', () => {
   it('is shown live, and gives way to its message when the history is read', () => {
     const live = withNotification(EMPTY, notification, bot, at(4))
     expect(live.rows[0]).toMatchObject({ notificationId: 42, isUrgent: true })
-    expect(ids(withNewest(live, page([written])))).toEqual(['$n'])
+    expect(ids(withNewest(live, page([written]), live.rows))).toEqual(['$n'])
+    expect(ids(withNewest(live, page([message('$o', 1)]), live.rows))).toEqual(['$o', 'notification:42'])
   })
 
   it('is not shown beside its message', () => {
-    const known = withNewest(EMPTY, page([written]))
+    const known = withNewest(EMPTY, page([written]), [])
     expect(withNotification(known, notification, bot, at(6))).toBe(known)
   })
 
   it('is shown beside an older message with the same text', () => {
-    const known = withNewest(EMPTY, page([written]))
+    const known = withNewest(EMPTY, page([written]), [])
     const later = new Date(Date.parse(written.timestamp) + 3_600_000).toISOString()
     expect(withNotification(known, notification, bot, later).rows).toHaveLength(2)
   })

@@ -44,19 +44,34 @@ function bounded(timeline: Timeline): Timeline {
   return { ...timeline, rows: timeline.rows.slice(-ROWS_MAX / 2), before: null, hasMore: true }
 }
 
-/** Adds the newest page. Rows that came live meanwhile stay, and live notifications give way to their messages. */
-export function withNewest(timeline: Timeline, page: { messages: Message[]; end_token?: string | null; has_more: boolean }): Timeline {
-  const fetched = page.messages.toReversed()
+/** A page of the history, newest first. */
+interface Page {
+  messages: readonly Message[]
+  end_token?: string | null
+  has_more: boolean
+}
+
+/**
+ * Takes the newest page, or several in one. `known` are the rows as they were when it was asked for: what has changed
+ * since then came live and is newer than the page. All else is as the page says, older rows end: there may be a gap.
+ */
+export function withNewest(timeline: Timeline, page: Page, known: readonly Row[]): Timeline {
+  const before = new Map(known.map((row) => [row.event_id, row]))
+  const now = new Map(timeline.rows.map((row) => [row.event_id, row]))
+  const fetched = page.messages.toReversed().filter(({ event_id }) => !before.has(event_id) || now.has(event_id))
   const ids = new Set(fetched.map(({ event_id }) => event_id))
-  const oldest = fetched[0]?.timestamp ?? ''
-  // Everything older than the page is dropped, since there may be a gap between.
-  const kept = timeline.rows.filter((row) => row.timestamp >= oldest && !ids.has(row.event_id) && !isShownBy(row, fetched))
-  const rows = kept.reduce<readonly Row[]>((all, row) => insert(all, row), fetched)
+  const isLive = (row: Row) => !before.has(row.event_id) || (row.notificationId !== undefined && row.timestamp >= (fetched[0]?.timestamp ?? ''))
+  const live = timeline.rows.filter((row) => !ids.has(row.event_id) && isLive(row) && !isShownBy(row, fetched))
+  const current = fetched.map((row) => {
+    const shown = now.get(row.event_id)
+    return shown === undefined || shown === before.get(row.event_id) ? row : shown
+  })
+  const rows = live.reduce<readonly Row[]>((all, row) => insert(all, row), current)
   return { rows, before: page.end_token ?? null, hasMore: page.has_more, isLoaded: true }
 }
 
 /** Adds a page of older messages. */
-export function withOlder(timeline: Timeline, page: { messages: Message[]; end_token?: string | null; has_more: boolean }): Timeline {
+export function withOlder(timeline: Timeline, page: Page): Timeline {
   const known = new Set(timeline.rows.map(({ event_id }) => event_id))
   const older = page.messages.toReversed().filter(({ event_id }) => !known.has(event_id))
   return { ...timeline, rows: [...older, ...timeline.rows], before: page.end_token ?? null, hasMore: page.has_more }

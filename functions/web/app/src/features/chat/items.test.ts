@@ -1,13 +1,14 @@
 // The rows of a timeline as they are shown.
 import { describe, expect, it } from 'vitest'
 import type { Row } from '@/stores/timeline'
-import { firstNewOf, isPrepended, itemsOf } from './items'
+import { firstNewOf, isPrepended, itemMaker, missedOf } from './items'
 import { partsOf } from './links'
 import { notificationText } from './notification_text'
 
 const row = (id: string, minute: number, sender = '@anna:hub'): Row => ({
   event_id: id, room_id: '!a', sender, sender_display_name: sender, body: id, msg_type: 'm.text', timestamp: new Date(2026, 0, 31, 12, minute).toISOString(),
 })
+const itemsOf = itemMaker()
 const shown = (rows: Row[], firstNew: string | null = null) =>
   itemsOf(rows, [], '@me:hub', firstNew).map((item) => (item.kind === 'message' ? `${item.key}${item.isNewDay ? ' day' : ''}${item.isFirstNew ? ' new' : ''}${item.isContinued ? ' continued' : ''}` : item.key))
 
@@ -24,6 +25,21 @@ describe('the rows of a room', () => {
   it('count as new from the first unread message of others on', () => {
     const rows = [row('1', 0), row('2', 1, '@me:hub'), row('3', 2), row('4', 3, '@me:hub'), row('5', 4)]
     expect([0, 1, 2, 9].map((unread) => firstNewOf(rows, unread, '@me:hub'))).toEqual([null, '5', '3', '1'])
+  })
+
+  it('stay the same objects when others come', () => {
+    const rows = [row('1', 0), row('2', 1)]
+    const before = itemsOf(rows, [], '', null)
+    const after = itemsOf([...rows, row('3', 2)], [], '', null)
+    expect([after[0] === before[0], after[1] === before[1]]).toEqual([true, true])
+    // An older row above the first one changes its day line, and nothing else.
+    const older = itemsOf([row('0', -1), ...rows], [], '', null)
+    expect([older[1] === before[0], older[2] === before[1]]).toEqual([false, true])
+  })
+
+  it('count as missed after what was seen last, without those of oneself', () => {
+    const rows = [row('1', 0), row('2', 1, '@me:hub'), row('3', 2), row('4', 3)]
+    expect([-1, 0, 2, 3].map((minute) => missedOf(rows, row('', minute).timestamp, '@me:hub'))).toEqual([3, 2, 1, 0])
   })
 
   it('are prepended only if others came before the same end', () => {

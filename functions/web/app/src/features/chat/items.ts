@@ -28,25 +28,44 @@ export interface OutboxItem {
 
 export type Item = MessageItem | OutboxItem
 
-/** Returns the rows of a room, with what is being sent at the end. `firstNew` is the id of the first new message. */
-export function itemsOf(rows: readonly Row[], outbox: readonly OutboxEntry[], own: string, firstNew: string | null): Item[] {
-  const items: Item[] = []
-  for (const [index, row] of rows.entries()) {
-    const before = rows[index - 1]
-    const time = new Date(row.timestamp)
-    const timeBefore = before === undefined ? null : new Date(before.timestamp)
-    const isNewDay = timeBefore === null || dayOf(timeBefore) !== dayOf(time)
+export type ItemsOf = (rows: readonly Row[], outbox: readonly OutboxEntry[], own: string, firstNew: string | null) => Item[]
+
+/** Returns a function that makes the items of a room. An item whose row and lines are the same stays the same object. */
+export function itemMaker(): ItemsOf {
+  const made = new WeakMap<Row, MessageItem & { day: string }>()
+
+  function itemOf(row: Row, before: (MessageItem & { day: string }) | undefined, firstNew: string | null) {
+    const known = made.get(row)
+    const time = known?.time ?? new Date(row.timestamp)
+    const day = known?.day ?? dayOf(time)
+    const isNewDay = before?.day !== day
     const isFirstNew = row.event_id === firstNew
-    const isClose = timeBefore !== null && time.getTime() - timeBefore.getTime() < GROUP
-    const isContinued = !isNewDay && !isFirstNew && isClose && before?.sender === row.sender
-    items.push({ kind: 'message', key: row.event_id, row, time, isNewDay, isFirstNew, isContinued })
+    const isClose = before !== undefined && time.getTime() - before.time.getTime() < GROUP
+    const isContinued = !isNewDay && !isFirstNew && isClose && before.row.sender === row.sender
+    if (known?.isNewDay === isNewDay && known.isFirstNew === isFirstNew && known.isContinued === isContinued) return known
+    const item = { kind: 'message' as const, key: row.event_id, row, time, day, isNewDay, isFirstNew, isContinued }
+    made.set(row, item)
+    return item
   }
-  for (const entry of outbox) {
-    const last = items.at(-1)
-    const isContinued = last?.kind === 'outbox' || (last?.kind === 'message' && last.row.sender === own)
-    items.push({ kind: 'outbox', key: entry.txnId, entry, isContinued })
+
+  return (rows, outbox, own, firstNew) => {
+    const items: Item[] = []
+    let before: (MessageItem & { day: string }) | undefined
+    for (const row of rows) items.push((before = itemOf(row, before, firstNew)))
+    for (const entry of outbox) {
+      const last = items.at(-1)
+      const isContinued = last?.kind === 'outbox' || (last?.kind === 'message' && last.row.sender === own)
+      items.push({ kind: 'outbox', key: entry.txnId, entry, isContinued })
+    }
+    return items
   }
-  return items
+}
+
+/** Returns the number of messages of others after a time. */
+export function missedOf(rows: readonly Row[], since: string, own: string): number {
+  let count = 0
+  for (let at = rows.length - 1; at >= 0 && (rows[at]?.timestamp ?? '') > since; at -= 1) if (rows[at]?.sender !== own) count += 1
+  return count
 }
 
 /** Returns the id of the first of the last `unread` messages of others; `null` if all are read. */
@@ -56,7 +75,7 @@ export function firstNewOf(rows: readonly Row[], unread: number, own: string): s
   return others[Math.max(0, others.length - unread)]?.event_id ?? null
 }
 
-/** Returns whether the next items are the present ones with others before them. */
+/** Returns whether the next items are the present ones with others before them, so that the shown ones must not move. */
 export function isPrepended(present: readonly Item[], next: readonly Item[]): boolean {
   const [first, last] = [present[0], present.at(-1)]
   return first !== undefined && next[0]?.key !== first.key && next.at(-1)?.key === last?.key && next.length > present.length
