@@ -1,9 +1,10 @@
-// Toast, sound and announcement of a new notification or message.
+// Toast, sound, announcement, and notification of the operating system, for a new notification or message.
 import { onScopeDispose, watch } from 'vue'
 import { useI18n } from 'vue-i18n'
-import { useRoute } from 'vue-router'
+import { useRoute, useRouter } from 'vue-router'
 import type { NewMessageEvent } from '@/api/types'
 import type { InboxEntry } from '@/platform/records'
+import { showNotification } from '@/platform/os_notifications'
 import { SoundPlayer } from '@/platform/sound'
 import { roomPath } from '@/router/paths'
 import { useInbox } from '@/stores/inbox'
@@ -19,6 +20,7 @@ const SHOWN = 140
 export function useAlerts(announce: (text: string) => void) {
   const { t } = useI18n()
   const route = useRoute()
+  const router = useRouter()
   const toasts = useToasts()
   const rooms = useRooms()
   const inbox = useInbox()
@@ -29,18 +31,27 @@ export function useAlerts(announce: (text: string) => void) {
   const isOpen = (room: string | null) => room !== null && rooms.readRoom === room
   const short = (text: string) => (text.length > SHOWN ? `${text.slice(0, SHOWN)}…` : text)
 
+  /** Shows it outside of the page, unless the page is in front. */
+  function showOutside(tag: string, title: string, body: string, to: string, isUrgent: boolean): void {
+    if (!settings.values.osNotifications || document.hasFocus()) return
+    showNotification({ title, body: short(body), tag, isUrgent }, () => void router.push(to))
+  }
+
   function notification(entry: InboxEntry): void {
     announce(t(entry.isUrgent ? 'inbox.announceUrgent' : 'inbox.announce', { app: entry.app, title: entry.title }))
+    const to = entry.room !== null && rooms.all.has(entry.room) ? roomPath(entry.room) : '/meldungen'
+    showOutside(`notification ${entry.id}`, entry.title, entry.body || entry.app, to, entry.isUrgent)
     // An urgent one has the bar.
     if (entry.isUrgent || route.name === 'inbox') return
-    const to = entry.room === null ? '/meldungen' : roomPath(entry.room)
     toasts.show({ title: entry.title, text: short(entry.body || entry.app), to, tone: 'neutral' })
   }
 
   function message(event: NewMessageEvent): void {
     announce(t('chat.announce', { name: event.sender_display_name, text: short(event.body) }))
     if (settings.values.messageSound && !isOpen(event.room_id)) sounds.play('message')
-    if (isOpen(event.room_id) || rooms.all.get(event.room_id)?.room_type !== 'dm') return
+    if (rooms.all.get(event.room_id)?.room_type !== 'dm') return
+    showOutside(event.event_id, event.sender_display_name, event.body, roomPath(event.room_id), false)
+    if (isOpen(event.room_id)) return
     toasts.show({ title: event.sender_display_name, text: short(event.body), to: roomPath(event.room_id), tone: 'neutral' })
   }
 

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { expect, it } from 'vitest'
 
 /** Keys that are made of a prefix and a value. */
-const PREFIXES = ['error.', 'session.title.', 'session.reason.', 'chat.section.', 'chat.type.', 'outbox.', 'role.', 'settings.']
+const PREFIXES = ['error.', 'session.title.', 'session.reason.', 'chat.section.', 'chat.type.', 'outbox.', 'role.', 'settings.', 'notify.reason.']
 
 type Tree = { [key: string]: string | Tree }
 // The build makes functions of the catalogues: they are read as they are.

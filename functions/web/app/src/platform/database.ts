@@ -1,10 +1,10 @@
 // IndexedDB of one user and tenant: drafts, what waits to be sent, and notifications. In memory where the browser
 // forbids it or is full.
 import { type DBSchema, deleteDB, type IDBPDatabase, openDB, type StoreNames } from 'idb'
-import type { InboxEntry, OutboxEntry } from './records'
+import type { Draft, InboxEntry, OutboxEntry } from './records'
 
 interface Schema extends DBSchema {
-  drafts: { key: string; value: { room: string; text: string } }
+  drafts: { key: string; value: { room: string } & Draft }
   outbox: { key: string; value: OutboxEntry }
   inbox: { key: number; value: InboxEntry }
   values: { key: string; value: { key: string; value: unknown } }

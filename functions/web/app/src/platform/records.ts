@@ -1,5 +1,13 @@
 // The records that outlive a tab.
 
+/** What stands in the composer of a room. */
+export interface Draft {
+  readonly text: string
+  readonly files: readonly { readonly id: string; readonly file: File }[]
+}
+
+export const NO_DRAFT: Draft = { text: '', files: [] }
+
 /** A text or a file on its way. It stays until the service has answered with its message. */
 export interface OutboxEntry {
   txnId: string

@@ -1,20 +1,29 @@
-// The text that was typed and not sent, by room. It survives a reload and the end of the browser.
+// What was typed and chosen and not sent, by room. It survives a reload and the end of the browser.
 import { useDebounceFn } from '@vueuse/core'
 import { defineStore } from 'pinia'
 import { shallowReactive } from 'vue'
 import type { UserDatabase } from '@/platform/database'
+import { type Draft, NO_DRAFT } from '@/platform/records'
+import { randomId } from '@/platform/ids'
+
+/** The pause after the last key before a text is stored, in milliseconds. */
+const PAUSE = 300
+
+const isEmpty = ({ text, files }: Draft): boolean => text === '' && files.length === 0
 
 export const useDrafts = defineStore('drafts', () => {
-  const texts = shallowReactive(new Map<string, string>())
+  const all = shallowReactive(new Map<string, Draft>())
   let database: UserDatabase | null = null
+
+  const get = (room: string): Draft => all.get(room) ?? NO_DRAFT
 
   async function start(stored: UserDatabase): Promise<void> {
     database = stored
-    for (const { room, text } of await stored.all('drafts')) if (!texts.has(room)) texts.set(room, text)
+    for (const { room, ...draft } of await stored.all('drafts')) if (!all.has(room)) all.set(room, { ...NO_DRAFT, ...draft })
   }
 
   const changed = new Set<string>()
-  const store = useDebounceFn(flush, 300)
+  const store = useDebounceFn(flush, PAUSE)
 
   /** Stores what has changed, at once. */
   async function flush(): Promise<void> {
@@ -24,16 +33,32 @@ export const useDrafts = defineStore('drafts', () => {
   }
 
   async function keep(room: string): Promise<void> {
-    const text = texts.get(room) ?? ''
-    await (text === '' ? database?.remove('drafts', room) : database?.put('drafts', { room, text }))
+    const draft = get(room)
+    await (isEmpty(draft) ? database?.remove('drafts', room) : database?.put('drafts', { room, ...draft }))
   }
 
-  function set(room: string, text: string): void {
-    if (text === '') texts.delete(room)
-    else texts.set(room, text)
+  function change(room: string, changes: Partial<Draft>): void {
+    const next = { ...get(room), ...changes }
+    if (isEmpty(next)) all.delete(room)
+    else all.set(room, next)
     changed.add(room)
     void store()
   }
 
-  return { texts, start, set, flush }
+  function addFiles(room: string, files: readonly File[]): void {
+    change(room, { files: [...get(room).files, ...files.map((file) => ({ id: randomId(), file }))] })
+  }
+
+  function removeFile(room: string, id: string): void {
+    change(room, { files: get(room).files.filter((one) => one.id !== id) })
+  }
+
+  /** Returns the draft, and empties it: it is in the outbox from now on. */
+  function take(room: string): Draft {
+    const draft = get(room)
+    change(room, NO_DRAFT)
+    return draft
+  }
+
+  return { all, get, start, change, addFiles, removeFile, take, flush }
 })

@@ -7,6 +7,7 @@ import { ApiError, failureOf } from '@/api/problem'
 import type { ClientConfig, Me } from '@/api/types'
 import { setServerTime } from '@/platform/clock'
 import { UserDatabase } from '@/platform/database'
+import type { HubSignIn } from '@/platform/hub_sign_in'
 import { openSessionChannel } from '@/platform/session_channel'
 import { tab } from '@/platform/storage'
 
@@ -14,7 +15,7 @@ const TOKEN = 'messenger.token'
 
 /**
  * The reason for which nobody is signed in: a code of the service, or `signed_out`, `no_token`, `no_answer`,
- * `other_user`.
+ * `other_user`, `hub_code`.
  */
 export type Reason = string
 
@@ -51,11 +52,11 @@ export const useSession = defineStore('session', () => {
   })
 
   /** Starts with a token that the Hub gave, else with that of this tab or of another one. */
-  async function start(hubToken: string | null): Promise<void> {
+  async function start(hub: HubSignIn): Promise<void> {
     config.value = await clientConfig().catch(() => null)
-    if (hubToken !== null) return signIn(hubToken)
+    if (hub.token !== null) return signIn(hub.token)
     const known = tab.get(TOKEN) ?? (await channel.ask())
-    if (known === null) end('no_token')
+    if (known === null) end(hub.hasCode ? 'hub_code' : 'no_token')
     else await resume(known)
   }
 

@@ -15,9 +15,11 @@ export interface Settings {
   /** Whether urgent notifications sound, and whether messages do. */
   urgentSound: boolean
   messageSound: boolean
+  /** Whether the operating system shows notifications while the page is not in front. */
+  osNotifications: boolean
 }
 
-const DEFAULTS: Settings = { language: 'de', theme: 'system', density: 'comfortable', urgentSound: true, messageSound: false }
+const DEFAULTS: Settings = { language: 'de', theme: 'system', density: 'comfortable', urgentSound: true, messageSound: false, osNotifications: false }
 
 function stored(): Partial<Settings> {
   try {

@@ -1,0 +1,21 @@
+// Whether a page can be loaded again without anybody losing anything.
+
+export interface PageUse {
+  /** Whether nobody has touched it for a while, or it is in the background. */
+  isUnused: boolean
+  isSending: boolean
+  hasUrgent: boolean
+  /** Whether something was typed that is kept in this tab only. */
+  hasUnstored: boolean
+  hasDialog: boolean
+  isPlaying: boolean
+  /** The values of all fields. */
+  texts: readonly string[]
+  /** The number of files that are chosen and not sent. */
+  files: number
+}
+
+export function isIdlePage(use: PageUse): boolean {
+  const isBusy = use.isSending || use.hasUrgent || use.hasUnstored || use.hasDialog || use.isPlaying || use.files > 0
+  return use.isUnused && !isBusy && use.texts.every((text) => text.trim() === '')
+}
