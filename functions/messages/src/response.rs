@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use messenger_core::{
-    id::{EventId, MatrixUserId, RoomId},
+    id::{EventId, MatrixUserId, NotificationId, RoomId},
     media, message,
     time::{Rfc3339, rfc3339},
 };
@@ -23,6 +23,9 @@ pub(crate) struct Message {
     timestamp: Timestamp,
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
     file: Option<File>,
+    /// The notification whose message it is; left out for any other message.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    notification_id: Option<NotificationId>,
 }
 
 /// The file of a message: its address on the homeserver, and the path at which this service gives it to
@@ -58,6 +61,7 @@ impl From<message::Message> for Message {
             msg_type: message.msg_type,
             timestamp: message.timestamp,
             file: message.file.map(File::from),
+            notification_id: message.notification,
         }
     }
 }

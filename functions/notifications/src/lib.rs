@@ -1,12 +1,15 @@
-//! Notifications of satellites.
+//! Notifications: what satellites send, and the inbox of their readers.
 //!
 //! ```text
 //! POST /api/v1/notifications/send     stores and delivers a notification
 //! GET  /api/v1/notifications/log      the tenant's notifications, newest first
+//! GET  /api/v1/notifications/inbox    the caller's notifications, newest first
+//! POST /api/v1/notifications/inbox/read     marks notifications of the caller as read
 //! GET  /api/v1/notifications/{id}     one notification
 //! GET  /api/v1/notifications/{id}/deliveries     the attempts to deliver it
 //! ```
 
+mod inbox;
 mod request;
 mod response;
 
@@ -34,7 +37,7 @@ use crate::{
 
 /// The routes of this function.
 pub fn routes() -> Routes {
-    Routes::new("Notifications", "Notifications of satellites")
+    Routes::new("Notifications", "Notifications of satellites, and the inbox of their readers")
         .declare(send_operation())
         .declare(
             Operation::get(
@@ -72,6 +75,7 @@ pub fn routes() -> Routes {
             .answer(ResponseObject::json::<Deliveries>(200, "The attempts, oldest first."))
             .refuses(&[code::NOT_FOUND, code::DATABASE_UNAVAILABLE]),
         )
+        .merge(inbox::routes())
 }
 
 fn send_operation() -> Operation {

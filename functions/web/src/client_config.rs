@@ -13,6 +13,8 @@ use serde::Serialize;
 struct ClientConfig {
     /// The version of the service.
     version: &'static str,
+    /// The version with the revision of the sources. Another one in `connected` means that the page is outdated.
+    app_version: String,
     /// The Matrix id of the bot, which is the sender of notifications in rooms.
     bot_user_id: String,
     /// The largest file that may be uploaded.
@@ -29,6 +31,7 @@ pub(crate) fn operation() -> Operation {
 async fn client_config(State(app): State<App>) -> Json<ClientConfig> {
     Json(ClientConfig {
         version: env!("CARGO_PKG_VERSION"),
+        app_version: app.messenger.settings().app_version.clone(),
         bot_user_id: app.messenger.ids().bot().to_string(),
         max_upload_bytes: app.config.max_upload_bytes,
         development: app.config.web.has_seeded_users,

@@ -7,6 +7,7 @@ pub mod closures;
 pub mod delivery;
 pub mod external_clients;
 pub mod history;
+pub mod inbox;
 pub mod media;
 pub mod messages;
 pub mod notifications;

@@ -9,6 +9,7 @@ pub mod error;
 pub mod event;
 pub mod external;
 pub mod id;
+pub mod inbox;
 pub mod json;
 pub mod lease;
 pub mod matrix_ids;

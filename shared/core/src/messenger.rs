@@ -14,6 +14,7 @@ use crate::{
         delivery::Delivery,
         external_clients::ExternalClients,
         history::HistoryReader,
+        inbox::Inbox,
         media::Media,
         messages::Messages,
         notifications::Notifications,
@@ -60,6 +61,7 @@ struct Engines {
     background: TaskTracker,
     users: Arc<UserDirectory>,
     notifications: Arc<Notifications>,
+    inbox: Arc<Inbox>,
     delivery: Arc<Delivery>,
     authorization: Arc<Authorization>,
     closures: Arc<Closures>,
@@ -103,6 +105,7 @@ impl Messenger {
         let transactions = Arc::new(TransactionIds::new(ports));
         let delivery = Arc::new(Delivery::new(ports, &registry, &transactions, &ids, &background));
         let notifications = Arc::new(Notifications::new(ports, &registry, &delivery));
+        let inbox = Arc::new(Inbox::new(ports, &delivery));
         let room_parts = rooms::Parts {
             registry: &registry,
             onboarding: &onboarding,
@@ -169,6 +172,7 @@ impl Messenger {
             background,
             users,
             notifications,
+            inbox,
             delivery,
             authorization,
             closures,
@@ -218,6 +222,11 @@ impl Messenger {
     /// Returns the engine for notifications of satellites.
     pub fn notifications(&self) -> &Arc<Notifications> {
         &self.0.notifications
+    }
+
+    /// Returns the engine for the inboxes of users.
+    pub fn inbox(&self) -> &Arc<Inbox> {
+        &self.0.inbox
     }
 
     /// Returns the engine that delivers notifications.

@@ -19,6 +19,7 @@ mod external_access;
 mod feed;
 mod feed_copy;
 mod homeserver;
+mod inbox;
 mod maintenance;
 mod media;
 mod membership_calls;
@@ -55,6 +56,7 @@ pub use feed_copy::{
     RelayLag, Relayed,
 };
 pub use homeserver::Homeserver;
+pub use inbox::Inbox;
 pub use maintenance::{Backlog, Maintenance};
 pub use media::Media;
 pub use membership_calls::MembershipCalls;
@@ -86,6 +88,7 @@ pub struct Ports {
     pub closed_rooms: Arc<dyn ClosedRooms>,
     pub external_access: Arc<dyn ExternalAccess>,
     pub notifications: Arc<dyn Notifications>,
+    pub inbox: Arc<dyn Inbox>,
     pub outbox: Arc<dyn Outbox>,
     pub maintenance: Arc<dyn Maintenance>,
     pub feed: Arc<dyn Feed>,
@@ -127,6 +130,7 @@ impl Ports {
             + ClosedRooms
             + ExternalAccess
             + Notifications
+            + Inbox
             + Outbox
             + Maintenance
             + Feed
@@ -154,6 +158,7 @@ impl Ports {
             closed_rooms: store.clone(),
             external_access: store.clone(),
             notifications: store.clone(),
+            inbox: store.clone(),
             outbox: store.clone(),
             maintenance: store.clone(),
             feed: store.clone(),

@@ -3,6 +3,7 @@
 use std::{collections::HashMap, time::Duration};
 
 use aws_sdk_dynamodb::types::AttributeValue;
+use jiff::Timestamp;
 use messenger_core::{
     Result,
     error::Failure,
@@ -80,6 +81,9 @@ pub(crate) fn of_event(partition: String, recorded: &RecordedEvent, retention: D
     if let Some(notification) = event.notification {
         put("notification", number(notification.0));
     }
+    if let Some(created_at) = event.notification_created_at {
+        put("notification_created_at", number(created_at.as_microsecond()));
+    }
     if let Some(room) = &event.room {
         put("room", text(room.as_str()));
     }
@@ -101,6 +105,8 @@ pub(crate) fn event(item: &Item) -> Result<Event> {
         audience: text("audience").and_then(|stored| Audience::parse(stored)).ok_or_else(broken)?,
         kind: text("kind").and_then(|stored| Kind::parse(stored)).ok_or_else(broken)?,
         notification: integer(item, "notification").map(NotificationId),
+        notification_created_at: integer(item, "notification_created_at")
+            .and_then(|at| Timestamp::from_microsecond(at).ok()),
         room: text("room").map(|id| RoomId::new(id.as_str())),
         payload: Payload::stored(text("payload").ok_or_else(broken)?.clone()),
         about: text("about").map(|id| EventId::new(id.as_str())),

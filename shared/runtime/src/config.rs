@@ -151,6 +151,7 @@ impl Config {
             default_tenant: TenantId(env.number("DEFAULT_TENANT_ID", 1, i64::MIN, i64::MAX)),
             replay_max: env.number("REPLAY_MAX", defaults.replay_max, 1, 100_000),
             event_retention: Duration::from_hours(24 * env.number("EVENT_RETENTION_DAYS", 7, 1, 3650)),
+            app_version: app_version(env.optional("MESSENGER_REVISION").as_deref()),
             ..defaults
         };
         let feed_copy = env.feed_copy(settings.event_retention);
@@ -245,6 +246,16 @@ impl Config {
     /// Returns the password of the homeserver's administrator that bootstrapping sets.
     pub fn homeserver_admin_password(&self) -> String {
         derive(&self.secret_key, "homeserver-admin")
+    }
+}
+
+/// Returns the version of the service, with the commit of its sources if that is known (Semantic Versioning,
+/// "Build metadata").
+fn app_version(revision: Option<&str>) -> String {
+    let version = env!("CARGO_PKG_VERSION");
+    match revision.filter(|revision| *revision != "unknown") {
+        Some(revision) => format!("{version}+{revision}"),
+        None => version.to_owned(),
     }
 }
 

@@ -18,8 +18,8 @@ const OF_SDK: [&str; 8] = [
 ];
 /// Variables of the Lambda runtime.
 const OF_LAMBDA: &str = "AWS_LAMBDA_";
-/// Variables that containers do not need: the images set the name, and the defaults of the others fit.
-const NOT_IN_CONTAINERS: [&str; 3] = ["HOST", "PORT", "OTEL_SERVICE_NAME"];
+/// Variables that containers do not need: the images set names and revision, and the defaults of the others fit.
+const NOT_IN_CONTAINERS: [&str; 4] = ["HOST", "PORT", "OTEL_SERVICE_NAME", "MESSENGER_REVISION"];
 /// Programs that no `UPSTREAM_…` names.
 const WITHOUT_UPSTREAM: [&str; 2] = ["router", "worker"];
 

@@ -124,9 +124,10 @@ begin
     from unnest(entries) as entry
     where known_id is null or known_id[entry.n] is null;
 
-    insert into events (position, tenant_id, audience, kind, notification_id, room_id, payload, created_at)
+    insert into events (position, tenant_id, audience, kind, notification_id, notification_created_at, room_id, payload,
+                        created_at)
     select coalesce(positions[entry.n], base + entry.n), entry.tenant_id, entry.audience, 'notification',
-           id[entry.n], case when entry.room = any (closed) then null else entry.room end, entry.payload, at
+           id[entry.n], at, case when entry.room = any (closed) then null else entry.room end, entry.payload, at
     from unnest(entries) as entry
     where positions is null or positions[entry.n] is not null;
 

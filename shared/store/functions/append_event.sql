@@ -3,19 +3,23 @@
 --
 -- An event without `p_payload` has its fields in columns, and its reader builds the payload from them.
 
+drop function if exists append_event(
+    bigint, text, text, text, text, text, boolean, bigint, bigint, text, room_snapshot);
+
 create or replace function append_event(
     p_tenant bigint, p_audience text, p_kind text, p_room text, p_payload text, p_about text default null,
     p_is_redaction boolean default false, p_notification bigint default null, p_unread_count bigint default null,
-    p_role text default null, p_snapshot room_snapshot default null) returns void
+    p_role text default null, p_snapshot room_snapshot default null,
+    p_notification_created_at timestamptz default null) returns void
 language plpgsql as $$
 declare
     next bigint;
 begin
     update feed_head set position = position + 1 returning position into next;
-    insert into events (position, tenant_id, audience, kind, notification_id, room_id, payload, unread_count, role,
-                        room, about, is_redaction)
-    values (next, p_tenant, p_audience, p_kind, p_notification, p_room, p_payload, p_unread_count, p_role, p_snapshot,
-            p_about, p_is_redaction);
+    insert into events (position, tenant_id, audience, kind, notification_id, notification_created_at, room_id,
+                        payload, unread_count, role, room, about, is_redaction)
+    values (next, p_tenant, p_audience, p_kind, p_notification, p_notification_created_at, p_room, p_payload,
+            p_unread_count, p_role, p_snapshot, p_about, p_is_redaction);
     -- A reader that has read up to the position does not query the log.
     perform pg_notify('feed', next::text);
 end $$;

@@ -91,6 +91,12 @@ begin
     end if;
     if before.tenant_id is distinct from p_tenant then
         update outbox_queues set due = now(), attempts = 0, version = version + 1 where name = p_dm_queue;
+        -- Notifications from before the user came count as read. Those that were held for them do not: they are
+        -- announced later.
+        insert into inbox_marks (tenant_id, hub_user_id, read_up_to)
+        select p_tenant, p_user, coalesce(max(id), 0) from notifications
+        on conflict (tenant_id, hub_user_id) do update
+            set read_up_to = greatest(inbox_marks.read_up_to, excluded.read_up_to);
     end if;
     perform pg_notify('work', '');
     return query select * from users where hub_user_id = p_user;

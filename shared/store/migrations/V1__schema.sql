@@ -58,6 +58,8 @@ create table events (
     audience        text not null,
     kind            text not null,
     notification_id bigint,
+    -- When the notification was stored (`notification`).
+    notification_created_at timestamptz,
     -- The room that the event is about; null if there is none, or if it is still to be created.
     room_id         text,
     -- The fields of the event, as the text of a JSON object; null if they stand in the next three columns.
@@ -367,7 +369,32 @@ create index notifications_by_app on notifications (tenant_id, source_app, id);
 create index notifications_pending on notifications (queue, id) where status = 'pending';
 -- Notifications that were not delivered, for administrators. Sending one does not touch this index.
 create index notifications_unsent on notifications (tenant_id, id) where status in ('failed', 'expired', 'cancelled');
+-- The inbox of a user, in the order of its pages: what everybody of the tenant gets (`target_user` is null), and
+-- the user's direct messages.
+create index notifications_by_reader on notifications (tenant_id, target_user, id) where announced;
+-- The same for the urgent ones, which are few. Sending others does not touch this index.
+create index notifications_urgent on notifications (tenant_id, target_user, id) where announced and priority = 'urgent';
+-- The notifications of an entity, of which each is for everybody of the tenant.
+create index notifications_by_entity on notifications (queue, id) where announced and entity_type is not null;
 create index notifications_expiring on notifications (expires_at) where status = 'pending' and expires_at is not null;
+
+-- The last notification up to which a user has read the inbox.
+create table inbox_marks (
+    tenant_id   bigint not null,
+    hub_user_id text not null references users,
+    read_up_to  bigint not null default 0,
+    primary key (tenant_id, hub_user_id)
+);
+
+-- Notifications that are read although they come after the mark of the user, or unread although they come before
+-- it. The mark passes read ones that follow it.
+create table inbox_exceptions (
+    tenant_id       bigint not null,
+    hub_user_id     text not null,
+    notification_id bigint not null,
+    is_read         boolean not null,
+    primary key (tenant_id, hub_user_id, notification_id)
+);
 
 -- Failed attempts to deliver notifications.
 create table delivery_failures (

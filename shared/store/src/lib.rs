@@ -10,6 +10,7 @@ mod error;
 mod external;
 mod feed;
 mod feed_copy;
+mod inbox;
 mod lease;
 mod listener;
 mod local_appends;

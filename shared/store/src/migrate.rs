@@ -34,6 +34,8 @@ const FUNCTION_FILES: &[(&str, &str)] = function_files![
     "find_notifications",
     "accept_notifications",
     "announce_notification",
+    "store_sent",
+    "inbox",
     "admin_notifications",
     "ingest_events",
     "receipts",

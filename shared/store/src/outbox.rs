@@ -32,21 +32,7 @@ const PENDING: &str = concat!(
     order by queue, id limit $3"
 );
 const ANNOUNCE: &str = "select announce_notification($1, $2, $3, $4)";
-/// The commit does not wait for the disk. If PostgreSQL loses it in a crash, the message is sent again under
-/// the same transaction id, and the homeserver answers with the existing event. A message in a room that was
-/// closed meanwhile has reached nobody.
-const SENT: &str = "with quick as materialized (select set_config('synchronous_commit', 'off', true)),
-    delivered as materialized (
-        select id, room, event, is_closed(room) as is_lost
-        from quick, unnest($1::bigint[], $2::text[], $3::text[]) as delivered (id, room, event)
-    ), stored as (
-        update notifications
-        set status = 'sent', reason = null, matrix_room_id = delivered.room, matrix_event_id = delivered.event,
-            answer_due = null, sent_at = now()
-        from delivered
-        where notifications.id = delivered.id and not is_lost and status in ('pending', 'expired', 'cancelled')
-    )
-    select id from delivered where is_lost";
+const SENT: &str = "select store_sent($1, $2, $3, $4)";
 const FAILED: &str = "with failed as (
         update notifications set status = 'failed', reason = $2, answer_due = null
         where id = $1 and status = 'pending'
@@ -107,9 +93,11 @@ impl Outbox for PgStore {
         let ids: Vec<_> = delivered.iter().map(|one| one.id.0).collect();
         let rooms: Vec<_> = delivered.iter().map(|one| one.room.as_str()).collect();
         let events: Vec<_> = delivered.iter().map(|one| one.event.as_str()).collect();
-        let context = "storing sent notifications";
-        let rows = self.database.query(context, SENT, &[&ids, &rooms, &events]).await?;
-        Ok(rows.iter().map(|row| NotificationId(row.get(0))).collect())
+        let payloads = delivered.iter().map(Delivered::payload).collect::<Result<Vec<_>>>()?;
+        let payloads: Vec<_> = payloads.iter().map(Payload::as_str).collect();
+        let parameters: [&(dyn tokio_postgres::types::ToSql + Sync); 4] = [&ids, &rooms, &events, &payloads];
+        let row = self.database.query_one("storing sent notifications", SENT, &parameters).await?;
+        Ok(row.get::<_, Vec<i64>>(0).into_iter().map(NotificationId).collect())
     }
 
     async fn failed(&self, id: NotificationId, reason: &str, detail: &str) -> Result<()> {

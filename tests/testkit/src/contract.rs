@@ -34,6 +34,7 @@ pub mod files;
 pub mod held_messages;
 pub mod homeserver;
 pub mod identity;
+pub mod inbox;
 mod macros;
 pub mod maintenance;
 pub mod memberships;

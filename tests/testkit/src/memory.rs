@@ -5,6 +5,7 @@ mod cursors;
 mod ephemeral_bus;
 mod external;
 mod feed;
+mod inbox;
 mod maintenance;
 mod memberships;
 pub(crate) mod messages;
@@ -69,6 +70,7 @@ struct State {
     pending_leaves: pending_leaves::Table,
     external: external::Table,
     notifications: notifications::Table,
+    inboxes: inbox::Table,
     queues: outbox::Table,
     log: feed::Log,
     cursors: cursors::Table,
@@ -97,6 +99,7 @@ impl Default for Memory {
             pending_leaves: pending_leaves::Table::default(),
             external: external::Table::default(),
             notifications: notifications::Table::default(),
+            inboxes: inbox::Table::default(),
             queues: outbox::Table::default(),
             log: feed::Log::default(),
             cursors: cursors::Table::default(),

@@ -1,7 +1,7 @@
 //! Checks that every contract test is listed in the macros, and so is run.
 
 /// The modules of the contract, with their source.
-const CONTRACT: [(&str, &str); 29] = [
+const CONTRACT: [(&str, &str); 30] = [
     ("accept", include_str!("../src/contract/accept.rs")),
     ("ageing", include_str!("../src/contract/ageing.rs")),
     ("audience", include_str!("../src/contract/audience.rs")),
@@ -15,6 +15,7 @@ const CONTRACT: [(&str, &str); 29] = [
     ("held_messages", include_str!("../src/contract/held_messages.rs")),
     ("homeserver", include_str!("../src/contract/homeserver.rs")),
     ("identity", include_str!("../src/contract/identity.rs")),
+    ("inbox", include_str!("../src/contract/inbox.rs")),
     ("queues", include_str!("../src/contract/queues.rs")),
     ("room_views", include_str!("../src/contract/room_views.rs")),
     ("memberships", include_str!("../src/contract/memberships.rs")),

@@ -2,6 +2,7 @@
 #![expect(clippy::expect_used, reason = "a missing precondition fails the test")]
 
 mod idempotency;
+mod inbox;
 mod limits;
 mod logging;
 mod reading;

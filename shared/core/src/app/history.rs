@@ -8,7 +8,7 @@ use crate::{
         error::{Error, Failure, Result},
         id::{EventId, MatrixUserId, RoomId},
         matrix_ids::MatrixIds,
-        message::History,
+        message::{History, Message},
         room::{Action, Former},
         room_event::{Content, RoomEvent},
         user::Caller,
@@ -269,6 +269,7 @@ impl HistoryReader {
             self.messages.edits(&ids).await?
         };
         let names = self.directory.names(events.iter().map(|event| &event.sender)).await?;
+        let bot = self.ids.bot();
         let mut edits: HashMap<_, _> =
             edits.into_iter().map(|edit| ((edit.of, edit.by), edit.content)).collect();
         let messages = events.into_iter().filter_map(|mut event| {
@@ -279,7 +280,8 @@ impl HistoryReader {
                 event.content = Content::Message(content);
             }
             let name = names.get(&event.sender).cloned().unwrap_or_default();
-            event.message(name)
+            let notification = event.notification.filter(|_| event.sender == bot);
+            event.message(name).map(|message| Message { notification, ..message })
         });
         let end_token = end.map(|position| position.to_string());
         Ok(History { messages: messages.collect(), has_more: end_token.is_some(), end_token })

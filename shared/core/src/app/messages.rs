@@ -145,7 +145,8 @@ impl Messages {
             Ok(event) => event,
         };
         let (room_id, content) = (room.clone(), Content::Message(content));
-        let sent = RoomEvent { event_id, room_id, sender, timestamp, content, edited: None };
+        let sent =
+            RoomEvent { event_id, room_id, sender, timestamp, content, edited: None, notification: None };
         let event = self.first_sent(sent, transaction.is_some(), earlier).await;
         if transaction.is_some() {
             self.attempts.put(id, Some(event.clone()));

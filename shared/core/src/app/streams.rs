@@ -236,6 +236,7 @@ impl Streams {
             "cursor": id,
             "server_time": Rfc3339(self.clock.now()),
             "token_expires_at": Rfc3339(caller.expires_at),
+            "app_version": self.settings.app_version,
         });
         let mut preamble = format!("retry: {RETRY_MS}\nid: {id}\ndata: {connected}\n\n");
         match replay {

@@ -6,11 +6,13 @@ pub mod payload;
 use std::fmt;
 
 use bytes::Bytes;
+use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::domain::{
     error::Result,
     id::{EventId, HubUserId, NotificationId, Position, RoomId, TenantId},
+    time::Rfc3339,
 };
 
 pub(crate) use line::one_line;
@@ -63,6 +65,10 @@ impl fmt::Display for Audience {
 pub enum Kind {
     /// A notification of a satellite.
     Notification,
+    /// The message of a notification stands in its room.
+    NotificationSent,
+    /// Notifications that the audience, one user, has read on one of their devices.
+    InboxRead,
     /// A new message in a room.
     NewMessage,
     /// A message with new content.
@@ -84,8 +90,10 @@ pub enum Kind {
 }
 
 /// The kinds of events that are stored in the log.
-pub const STORED: [Kind; 10] = [
+pub const STORED: [Kind; 12] = [
     Kind::Notification,
+    Kind::NotificationSent,
+    Kind::InboxRead,
     Kind::NewMessage,
     Kind::MessageEdited,
     Kind::MessageRedacted,
@@ -102,6 +110,8 @@ impl Kind {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Notification => "notification",
+            Self::NotificationSent => "notification_sent",
+            Self::InboxRead => "inbox_read",
             Self::NewMessage => "new_message",
             Self::MessageEdited => "message_edited",
             Self::MessageRedacted => "message_redacted",
@@ -144,9 +154,11 @@ pub struct Event {
     pub audience: Audience,
     /// Its kind.
     pub kind: Kind,
-    /// The notification that it announces. The payload has no notification id, because that is assigned when
+    /// The notification that it is about. The payload has no notification id, because that is assigned when
     /// the notification is stored.
     pub notification: Option<NotificationId>,
+    /// The time at which the notification that it announces was stored; `None` for other kinds.
+    pub notification_created_at: Option<Timestamp>,
     /// The room that it is about; `None` if it is about no room, or if the room is still to be created.
     pub room: Option<RoomId>,
     /// Its fields beside `type`, as a JSON object.
@@ -240,10 +252,10 @@ impl Event {
         let kind = self.kind.as_str();
         let payload = self.payload.as_str().trim_start_matches('{');
         let separator = if payload.starts_with('}') { "" } else { "," };
-        match self.notification {
-            Some(id) => format!("\"type\":\"{kind}\",\"notification_id\":{id}{separator}{payload}"),
-            None => format!("\"type\":\"{kind}\"{separator}{payload}"),
-        }
+        let id = self.notification.map(|id| format!(",\"notification_id\":{id}")).unwrap_or_default();
+        let created_at = self.notification_created_at.map(Rfc3339);
+        let created_at = created_at.map(|at| format!(",\"created_at\":\"{at}\"")).unwrap_or_default();
+        format!("\"type\":\"{kind}\"{id}{created_at}{separator}{payload}")
     }
 
     fn membership(&self) -> Option<Membership> {

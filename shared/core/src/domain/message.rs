@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::domain::{
-    id::{EventId, MatrixUserId, RoomId},
+    id::{EventId, MatrixUserId, NotificationId, RoomId},
     matrix_ids::MatrixIds,
     media::File,
     name,
@@ -46,6 +46,8 @@ pub struct Message {
     pub timestamp: Timestamp,
     /// The file, if it is one.
     pub file: Option<File>,
+    /// The notification, if it is the message of one.
+    pub notification: Option<NotificationId>,
 }
 
 /// A page of a room's history.

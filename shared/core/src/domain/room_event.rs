@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use crate::domain::{
-    id::{EventId, MatrixUserId, RoomId},
+    id::{EventId, MatrixUserId, NotificationId, RoomId},
     message::{Message, MessageContent},
 };
 
@@ -23,6 +23,8 @@ pub struct RoomEvent {
     /// The current content of a message, if the homeserver bundles its last edit with it. The edit is an
     /// event of its own, which may be redacted.
     pub edited: Option<MessageContent>,
+    /// The notification that its content names. Anybody can write such content: only the bot's counts.
+    pub notification: Option<NotificationId>,
 }
 
 /// The content of an event.
@@ -104,6 +106,7 @@ impl RoomEvent {
             msg_type,
             timestamp: self.timestamp,
             file,
+            notification: None,
         })
     }
 }

@@ -6,7 +6,10 @@ use async_trait::async_trait;
 
 use crate::domain::{
     error::Result,
-    event::Payload,
+    event::{
+        Payload,
+        payload::{EventPayload, NotificationSent},
+    },
     id::{EventId, NotificationId, RoomId},
     notification::Notification,
 };
@@ -30,6 +33,14 @@ pub struct Delivered {
     pub room: RoomId,
     /// The Matrix event it became.
     pub event: EventId,
+}
+
+impl Delivered {
+    /// Returns the payload of its live event.
+    pub fn payload(&self) -> Result<Payload> {
+        let sent = NotificationSent { room_id: &self.room, event_id: &self.event };
+        EventPayload::NotificationSent(sent).serialise()
+    }
 }
 
 /// The state in which a worker releases a room queue.
@@ -56,11 +67,9 @@ pub trait Outbox: Send + Sync {
     /// Repeating it changes nothing, nor does announcing one that is cancelled or has another recipient now.
     async fn announce(&self, notification: &Notification, payload: &Payload) -> Result<()>;
 
-    /// Marks notifications as sent, also those that have expired or were cancelled meanwhile. Returns those
-    /// whose room was closed meanwhile, which stay as they are: their message has reached nobody.
-    ///
-    /// The commit need not be durable: after a crash the notification is sent again under the same
-    /// transaction id.
+    /// Marks notifications as sent, also those that have expired or were cancelled meanwhile, and appends the
+    /// live event `notification_sent` of each, once. Returns those whose room was closed meanwhile, which stay
+    /// as they are: their message has reached nobody.
     async fn sent(&self, delivered: &[Delivered]) -> Result<Vec<NotificationId>>;
 
     /// Marks a pending notification as failed: the homeserver rejected it for good. `detail` is the error in

@@ -23,6 +23,7 @@ fn message(id: &str, room: &RoomId, sender: &MatrixUserId, body: &str) -> RoomEv
         timestamp: "2026-01-01T06:00:00Z".parse().expect("a time"),
         content: Content::Message(MessageContent::text(body, "m.text")),
         edited: None,
+        notification: None,
     }
 }
 

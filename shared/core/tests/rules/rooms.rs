@@ -35,6 +35,7 @@ fn text_event(messenger: &TestMessenger, room: &RoomId, n: usize) -> RoomEvent {
         timestamp: messenger.clock.now(),
         content: Content::Message(MessageContent::text(n.to_string(), "m.text")),
         edited: None,
+        notification: None,
     }
 }
 

@@ -2,9 +2,10 @@
 
 use jiff::Timestamp;
 use messenger_core::{
-    id::{EventId, MatrixUserId, RoomId},
+    id::{EventId, MatrixUserId, NotificationId, RoomId},
     json,
     message::MessageContent,
+    rendering::MARKER,
     room_event::{Content, RoomEvent},
 };
 use serde::Deserialize;
@@ -69,6 +70,11 @@ pub fn parse_event(event: &RawValue, room: Option<&RoomId>) -> Option<RoomEvent>
     let content = content(&event)?;
     Some(RoomEvent {
         edited: bundled_edit(&event),
+        notification: event
+            .content
+            .get(MARKER)
+            .and_then(|marker| marker.get("id")?.as_i64())
+            .map(NotificationId),
         event_id: EventId::new(event.event_id),
         room_id,
         sender: MatrixUserId::new(event.sender),

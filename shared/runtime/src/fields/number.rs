@@ -38,6 +38,35 @@ impl Fields {
         number
     }
 
+    /// Returns a list of whole numbers of a body; an empty one if it is missing or `null`. `what` is what they
+    /// are, as in "notifications".
+    pub fn whole_numbers(&mut self, name: &'static str, what: &str, most: usize) -> Vec<i64> {
+        let items = || json!({ "type": "integer", "format": "int64" });
+        if self.note_optional(name, || json!({ "type": "array", "maxItems": most, "items": items() })) {
+            return Vec::new();
+        }
+        let list = match self.value(name) {
+            None => return Vec::new(),
+            Some(Value::Array(list)) => list,
+            Some(_) => {
+                self.wrong(name, &format!("must be a list of ids of {what}"));
+                return Vec::new();
+            }
+        };
+        if list.len() > most {
+            self.wrong(name, &format!("must name at most {most} {what}, names {}", list.len()));
+            return Vec::new();
+        }
+        let mut numbers = Vec::with_capacity(list.len());
+        for (n, item) in list.iter().enumerate() {
+            match item.as_number().and_then(|number| json::whole(&number.to_string())) {
+                Some(number) => numbers.push(number),
+                None => self.wrong(&format!("{name}/{n}"), "must be a whole number"),
+            }
+        }
+        numbers
+    }
+
     /// Returns a whole number of a body. `expected` describes the field in a problem.
     pub(super) fn whole_as(&mut self, name: &'static str, expected: &str) -> Option<i64> {
         self.read.insert(name);

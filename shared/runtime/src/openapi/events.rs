@@ -6,8 +6,8 @@ use std::borrow::Cow;
 use messenger_core::event::{
     Kind, STORED,
     payload::{
-        Membership, MessageEdited, MessageRedacted, NewMessage, Notification, Reaction, RoleChanged, Typing,
-        Unread,
+        InboxRead, Membership, MessageEdited, MessageRedacted, NewMessage, Notification, NotificationSent,
+        Reaction, RoleChanged, Typing, Unread,
     },
 };
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
@@ -50,6 +50,7 @@ impl JsonSchema for StreamedEvent {
                 "connected",
                 object(&json!({
                     "cursor": { "type": "integer" }, "server_time": time, "token_expires_at": time,
+                    "app_version": { "type": "string" },
                 })),
             ),
             ("keepalive", object(&json!({}))),
@@ -75,6 +76,8 @@ fn reset() -> Value {
 fn stored(kind: Kind, generator: &mut SchemaGenerator) -> Value {
     let payload: Value = match kind {
         Kind::Notification => Notification::json_schema(generator).into(),
+        Kind::NotificationSent => NotificationSent::json_schema(generator).into(),
+        Kind::InboxRead => InboxRead::json_schema(generator).into(),
         Kind::NewMessage => NewMessage::json_schema(generator).into(),
         Kind::MessageEdited => MessageEdited::json_schema(generator).into(),
         Kind::MessageRedacted => MessageRedacted::json_schema(generator).into(),
@@ -86,10 +89,15 @@ fn stored(kind: Kind, generator: &mut SchemaGenerator) -> Value {
     };
     let mut schema = typed(kind.as_str(), payload);
     schema["properties"]["id"] = json!({ "description": "The position, in polls only.", "type": "integer" });
+    if let Kind::Notification | Kind::NotificationSent = kind {
+        schema["properties"]["notification_id"] = json!({ "type": "integer", "format": "int64" });
+        require(&mut schema, "notification_id");
+    }
     match kind {
         Kind::Notification => {
-            schema["properties"]["notification_id"] = json!({ "type": "integer", "format": "int64" });
-            require(&mut schema, "notification_id");
+            let time: Value = generator.subschema_for::<messenger_core::time::Rfc3339>().into();
+            schema["properties"]["created_at"] = time;
+            require(&mut schema, "created_at");
         }
         Kind::NewMessage | Kind::MessageEdited | Kind::Reaction => {
             let description = "A redaction has emptied the event: skip it.";

@@ -265,6 +265,7 @@ impl Stored {
                 audience: draft.audience(satellite.tenant),
                 kind: Kind::Notification,
                 notification: Some(NotificationId(self.ids[n])),
+                notification_created_at: Some(self.created_at),
                 room: self.open(room.as_ref()),
                 payload: payload.clone(),
                 about: None,

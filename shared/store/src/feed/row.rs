@@ -18,8 +18,8 @@ use crate::{error::fault, room_views};
 /// The columns that [`event`] reads, in this order.
 macro_rules! columns {
     () => {
-        "position, audience, kind, notification_id, payload, about, is_redaction, unread_count, role, room_id,
-            (room).display_name, (room).room_type, (room).topic, (room).entity_type, (room).entity_id,
+        "position, audience, kind, notification_id, notification_created_at, payload, about, is_redaction,
+            unread_count, role, room_id, (room).display_name, (room).room_type, (room).topic, (room).entity_type, (room).entity_id,
             (room).last_message_ts, (room).unread_count, (room).last_message, (room).encrypted"
     };
 }
@@ -33,13 +33,13 @@ pub(super) const READING: &str = "reading the event log";
 pub(super) const COUNT: usize = ROOM + 10;
 
 /// The first column of a room: its id, followed by its name.
-const ROOM: usize = 9;
+const ROOM: usize = 10;
 
 /// Reads an event.
 pub(super) fn event(row: &Row) -> Result<Event> {
     let kind = Kind::parse(row.get(2)).ok_or_else(|| broken("an event of an unknown kind"))?;
     let room = row.get::<_, Option<String>>(ROOM).map(RoomId::new);
-    let payload = match row.get::<_, Option<String>>(4) {
+    let payload = match row.get::<_, Option<String>>(5) {
         Some(text) => Payload::stored(text),
         None => payload(row, kind, room.as_ref())?,
     };
@@ -48,10 +48,11 @@ pub(super) fn event(row: &Row) -> Result<Event> {
         audience: Audience::parse(row.get(1)).ok_or_else(|| broken("an event of an unknown audience"))?,
         kind,
         notification: row.get::<_, Option<i64>>(3).map(NotificationId),
+        notification_created_at: row.get(4),
         room,
         payload,
-        about: row.get::<_, Option<String>>(5).map(EventId::new),
-        is_redaction: row.get(6),
+        about: row.get::<_, Option<String>>(6).map(EventId::new),
+        is_redaction: row.get(7),
     })
 }
 
@@ -65,15 +66,17 @@ fn payload(row: &Row, kind: Kind, room: Option<&RoomId>) -> Result<Payload> {
         Kind::RoomJoined => EventPayload::RoomJoined(membership(room_id()?)),
         Kind::RoomLeft => EventPayload::RoomLeft(membership(room_id()?)),
         Kind::Unread => {
-            let unread_count = row.get::<_, Option<i64>>(7).ok_or_else(incomplete)?;
+            let unread_count = row.get::<_, Option<i64>>(8).ok_or_else(incomplete)?;
             EventPayload::Unread(Unread { room_id: room_id()?, unread_count })
         }
         Kind::RoleChanged => {
-            let role = row.get::<_, Option<&str>>(8).ok_or_else(incomplete)?;
+            let role = row.get::<_, Option<&str>>(9).ok_or_else(incomplete)?;
             EventPayload::RoleChanged(RoleChanged { role: Role::from_hub(role) })
         }
         Kind::AccessWithdrawn => EventPayload::AccessWithdrawn {},
         Kind::Notification
+        | Kind::NotificationSent
+        | Kind::InboxRead
         | Kind::NewMessage
         | Kind::MessageEdited
         | Kind::MessageRedacted

@@ -28,6 +28,9 @@ macro_rules! columns {
 }
 pub(crate) use columns;
 
+/// The number of these columns.
+pub(crate) const COUNT: usize = 23;
+
 const FIND: &str = concat!("select ", columns!(), " from notifications where tenant_id = $1 and id = $2");
 pub(crate) const READING: &str = "reading notifications";
 

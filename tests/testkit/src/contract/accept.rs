@@ -117,6 +117,7 @@ pub async fn the_live_event_is_appended_on_acceptance(store: &dyn Store) -> Resu
         assert_eq!(event.kind, Kind::Notification);
         assert_eq!(event.audience, draft.audience(TENANT));
         assert_eq!(event.notification, Some(stored.id));
+        assert_eq!(event.notification_created_at, Some(stored.created_at));
         assert_eq!(event.payload, entry.payload);
     }
     let anna = Audience::User(TENANT, user("anna"));

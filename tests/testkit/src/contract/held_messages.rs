@@ -178,6 +178,7 @@ pub async fn a_held_message_is_announced_once(store: &dyn Store) -> Result<()> {
     let events = ports.feed.next(Position(0), 10).await?;
     let [event] = events.as_slice() else { panic!("one event, not {}", events.len()) };
     assert_eq!((event.kind, event.notification), (Kind::Notification, Some(released.id)));
+    assert_eq!(event.notification_created_at, Some(released.created_at), "not that of the announcement");
     assert_eq!(event.audience, Audience::User(TENANT, user("anna")));
     assert_eq!(event.payload, fields);
     assert!(pending(&ports, &queue).await?[0].announced);

@@ -214,6 +214,7 @@ macro_rules! contract_tests {
         }
         $crate::contract_module! { $create, outbox:
             a_sent_notification_names_its_room_and_event,
+            a_sent_notification_is_published_once_to_its_audience,
             a_rejected_notification_names_the_reason,
             a_sent_notification_stays_sent,
             a_postponed_notification_names_the_reason_and_the_next_attempt,
@@ -229,6 +230,19 @@ macro_rules! contract_tests {
             the_log_is_read_page_by_page,
             a_notification_is_found_in_its_tenant_only,
             an_installation_has_one_id,
+        }
+        $crate::contract_module! { $create, inbox:
+            an_inbox_has_what_its_user_is_the_audience_of,
+            a_user_has_an_inbox_in_their_present_tenant_only,
+            pages_of_an_inbox_join,
+            each_filter_of_an_inbox_selects_what_it_names,
+            a_user_has_read_what_they_named,
+            reading_an_inbox_is_published_once,
+            what_is_not_in_the_inbox_cannot_be_read,
+            what_several_devices_read_adds_up,
+            earlier_notifications_are_read_for_a_new_user,
+            a_held_message_is_unread_once_it_is_announced,
+            many_unread_notifications_are_counted_up_to_a_limit,
         }
         $crate::contract_module! { $create, maintenance:
             work_returns_when_a_notification_is_accepted,

@@ -4,13 +4,14 @@ use std::time::Duration;
 
 use messenger_core::{
     Ports, Result,
+    event::Kind,
     id::EventId,
     notification::{NewNotification, Notification, Status},
 };
 
 use super::{LONG, SHORT, Store, accept, claim, eventually, pending};
 use crate::fixtures::{
-    OTHER_TENANT, TENANT, delivered, draft, machine, new_notification, room, titles, waiting,
+    OTHER_TENANT, TENANT, delivered, dm, draft, identity, machine, new_notification, room, titles, waiting,
 };
 
 async fn found(ports: &Ports, notification: &Notification) -> Result<Notification> {
@@ -32,6 +33,31 @@ pub async fn a_sent_notification_names_its_room_and_event(store: &dyn Store) -> 
     assert_eq!(found.status, Status::Sent);
     assert_eq!((found.room, found.event), (Some(room("!1")), Some(EventId::new("$1"))));
     assert_eq!((found.reason, found.next_attempt_at, found.in_flight), (None, None, None));
+    Ok(())
+}
+
+/// The message of a notification is published with its room and event, to the audience of the notification.
+pub async fn a_sent_notification_is_published_once_to_its_audience(store: &dyn Store) -> Result<()> {
+    let ports = store.ports();
+    ports.users.sign_in(&identity("anna"), "anna").await?;
+    let (general, _) = accept(&ports, new_notification(draft("x"))).await?;
+    let (direct, _) = accept(&ports, new_notification(dm("anna", "x"))).await?;
+    let (failed, _) = accept(&ports, new_notification(machine(1, "x"))).await?;
+    ports.outbox.failed(failed.id, "refused", "a detail").await?;
+    let before = ports.feed.span().await?.head;
+    let all = [&general, &direct, &failed].map(|one| delivered(one.id, &format!("${}", one.id)));
+    for _ in 0..2 {
+        ports.outbox.sent(&all).await?;
+    }
+    let events = ports.feed.next(before, 10).await?;
+    assert_eq!(events.len(), 2);
+    for (event, notification) in events.iter().zip([&general, &direct]) {
+        assert_eq!((event.kind, event.notification), (Kind::NotificationSent, Some(notification.id)));
+        assert_eq!(event.audience, notification.draft.audience(TENANT));
+        assert_eq!((&event.room, event.notification_created_at), (&Some(room("!1")), None));
+        let expected = format!(r#"{{"room_id":"!1","event_id":"${}"}}"#, notification.id);
+        assert_eq!(event.payload.as_str(), expected);
+    }
     Ok(())
 }
 

@@ -11,8 +11,9 @@ use messenger_core::{
     Result,
     audiences::Audiences,
     cursor::Span,
-    event::{Event, NewEvent},
-    id::{EventId, NotificationId, Position},
+    event::{Event, Kind, NewEvent},
+    id::{EventId, Position},
+    notification::Notification,
     port::Feed,
 };
 
@@ -57,7 +58,7 @@ impl Log {
     }
 
     /// Appends an event unless its Matrix event id is known. Returns whether it did.
-    pub(super) fn append(&mut self, now: Timestamp, about: Option<NotificationId>, new: &NewEvent) -> bool {
+    pub(super) fn append(&mut self, now: Timestamp, new: &NewEvent) -> bool {
         if let Some(key) = &new.key
             && !self.remember(now, key)
         {
@@ -68,7 +69,8 @@ impl Log {
             position: Position(self.head),
             audience: new.audience.clone(),
             kind: new.kind,
-            notification: about,
+            notification: None,
+            notification_created_at: None,
             room: new.room.clone(),
             payload: new.payload.clone(),
             about: None,
@@ -76,6 +78,15 @@ impl Log {
         };
         self.events.push_back((now, event));
         true
+    }
+
+    /// Appends an event about a notification. The one that announces it has the time at which it was stored.
+    pub(super) fn append_about_notification(&mut self, now: Timestamp, about: &Notification, new: &NewEvent) {
+        self.append(now, new);
+        if let Some((_, event)) = self.events.back_mut() {
+            event.notification = Some(about.id);
+            event.notification_created_at = (new.kind == Kind::Notification).then_some(about.created_at);
+        }
     }
 
     /// Appends an event about a message or a reaction.
@@ -86,7 +97,7 @@ impl Log {
         about: Option<EventId>,
         is_redaction: bool,
     ) {
-        self.append(now, None, new);
+        self.append(now, new);
         if let Some((_, event)) = self.events.back_mut() {
             (event.about, event.is_redaction) = (about, is_redaction);
         }
@@ -120,7 +131,7 @@ impl Log {
 impl Feed for Memory {
     async fn append(&self, events: &[NewEvent]) -> Result<usize> {
         self.act("appending to the event log", |state| {
-            events.iter().filter(|event| state.log.append(state.now, None, event)).count()
+            events.iter().filter(|event| state.log.append(state.now, event)).count()
         })
         .await
     }

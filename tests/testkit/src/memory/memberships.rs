@@ -110,6 +110,6 @@ impl State {
             _ => None,
         };
         let (kind, payload) = (payload.kind(), payload.serialise().expect("the fields are an object"));
-        self.log.append(self.now, None, &NewEvent { audience, kind, room, payload, key: None });
+        self.log.append(self.now, &NewEvent { audience, kind, room, payload, key: None });
     }
 }

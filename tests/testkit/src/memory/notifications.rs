@@ -184,7 +184,7 @@ impl State {
                 payload: entry.payload,
                 key: None,
             };
-            self.log.append(self.now, Some(row.id), &event);
+            self.log.append_about_notification(self.now, &row, &event);
         }
         let answer_due = in_flight.then(|| self.now + entry.options.wait);
         self.enter_queue(&queue, held, answer_due);

@@ -67,24 +67,17 @@ impl Outbox for Memory {
                     payload: payload.clone(),
                     key: None,
                 };
-                state.log.append(state.now, Some(notification.id), &event);
+                state.log.append_about_notification(state.now, &stored.row, &event);
             }
         })
         .await
     }
 
     async fn sent(&self, delivered: &[Delivered]) -> Result<Vec<NotificationId>> {
+        let payloads = delivered.iter().map(Delivered::payload).collect::<Result<Vec<_>>>()?;
         self.act("storing deliveries", |state| {
-            for Delivered { id, room, event } in delivered {
-                // A late delivery counts even if the notification has expired or was cancelled.
-                let now = state.now;
-                state.update(*id, &[Status::Pending, Status::Expired, Status::Cancelled], |stored| {
-                    stored.sent_at = Some(now);
-                    stored.row.status = Status::Sent;
-                    stored.row.reason = None;
-                    stored.row.room = Some(room.clone());
-                    stored.row.event = Some(event.clone());
-                });
+            for (delivered, payload) in delivered.iter().zip(payloads) {
+                state.store_sent(delivered, payload);
             }
             Vec::new()
         })
@@ -204,6 +197,30 @@ impl State {
         let (name, queue) = due.min_by_key(|(_, queue)| queue.due_at(now))?;
         queue.leased_until = now + lease;
         Some(RoomQueue { name: name.clone(), version: queue.version })
+    }
+
+    /// Marks a notification as sent, and publishes it. A late delivery counts even if the notification has
+    /// expired or was cancelled.
+    fn store_sent(&mut self, delivered: &Delivered, payload: Payload) {
+        let (now, id) = (self.now, delivered.id);
+        let changed = self.update(id, &[Status::Pending, Status::Expired, Status::Cancelled], |stored| {
+            stored.sent_at = Some(now);
+            stored.row.status = Status::Sent;
+            stored.row.reason = None;
+            stored.row.room = Some(delivered.room.clone());
+            stored.row.event = Some(delivered.event.clone());
+        });
+        let Some(stored) = self.notifications.rows.get(&id) else { return };
+        if changed.is_some() && stored.row.announced {
+            let event = NewEvent {
+                audience: stored.row.draft.audience(stored.row.tenant),
+                kind: Kind::NotificationSent,
+                room: Some(delivered.room.clone()),
+                payload,
+                key: None,
+            };
+            self.log.append_about_notification(now, &stored.row, &event);
+        }
     }
 
     /// Changes a notification that is in one of these states. Its caller no longer waits. Returns the name of

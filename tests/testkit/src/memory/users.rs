@@ -191,6 +191,7 @@ impl State {
             None => {}
         }
         self.release_held(is.tenant, id);
+        self.enter_inbox(is.tenant, id);
     }
 
     fn record_account(&mut self, user: &User, account: Account, look_again: Duration) -> Lease<Account> {

@@ -9,7 +9,7 @@ use serde::Serialize;
 use crate::domain::{
     error::Result,
     event::{Kind, Payload},
-    id::{EventId, HubUserId, MatrixUserId, RoomId},
+    id::{EventId, HubUserId, MatrixUserId, NotificationId, RoomId},
     media,
     message::Message,
     notification::{Draft, EntityId, Priority},
@@ -18,13 +18,17 @@ use crate::domain::{
     user::Role,
 };
 
-/// The fields of a live event. `type` and the number of a notification are columns of the log and not part of
-/// it.
+/// The fields of a live event. `type`, and the id and time of a notification, are columns of the log and not
+/// part of it.
 #[derive(Debug, Clone, Serialize)]
 #[serde(untagged)]
 pub enum EventPayload<'a> {
     /// `notification`.
     Notification(Notification<'a>),
+    /// `notification_sent`.
+    NotificationSent(NotificationSent<'a>),
+    /// `inbox_read`.
+    InboxRead(InboxRead<'a>),
     /// `new_message`.
     NewMessage(NewMessage<'a>),
     /// `message_edited`.
@@ -70,6 +74,28 @@ pub struct Notification<'a> {
     pub entity_id: Option<&'a EntityId>,
     /// The room, if it exists already.
     pub room_id: Option<&'a RoomId>,
+}
+
+/// The message of a notification, once it stands in its room.
+#[derive(Debug, Clone, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct NotificationSent<'a> {
+    /// The room.
+    pub room_id: &'a RoomId,
+    /// The message.
+    pub event_id: &'a EventId,
+}
+
+/// Notifications that a user has read.
+#[derive(Debug, Clone, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct InboxRead<'a> {
+    /// The user has read this notification and all with smaller ids; left out without one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub up_to: Option<NotificationId>,
+    /// The user has read these notifications; left out without any.
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    pub ids: &'a [NotificationId],
 }
 
 /// A new message in a room.
@@ -248,6 +274,8 @@ impl EventPayload<'_> {
     pub fn kind(&self) -> Kind {
         match self {
             Self::Notification(_) => Kind::Notification,
+            Self::NotificationSent(_) => Kind::NotificationSent,
+            Self::InboxRead(_) => Kind::InboxRead,
             Self::NewMessage(_) => Kind::NewMessage,
             Self::MessageEdited(_) => Kind::MessageEdited,
             Self::MessageRedacted(_) => Kind::MessageRedacted,
@@ -344,6 +372,7 @@ mod tests {
             msg_type: "m.text".to_owned(),
             timestamp: AT,
             file,
+            notification: None,
         }
     }
 
@@ -387,6 +416,17 @@ mod tests {
         };
         let json = r#"{"source_app":"MES","event_type":"order","title":"Auftrag 7","body":null,"priority":"normal","target_type":"entity_room","entity_type":"machine","entity_id":7,"room_id":"!1"}"#;
         check(&EventPayload::Notification(entity), Kind::Notification, json);
+    }
+
+    #[test]
+    fn a_sent_notification_names_its_message_and_a_read_one_is_named_by_its_id() {
+        let (room_id, event_id) = (&RoomId::new("!1"), &EventId::new("$1"));
+        let sent = EventPayload::NotificationSent(NotificationSent { room_id, event_id });
+        check(&sent, Kind::NotificationSent, r#"{"room_id":"!1","event_id":"$1"}"#);
+        let up_to = Some(NotificationId(7));
+        check(&EventPayload::InboxRead(InboxRead { up_to, ids: &[] }), Kind::InboxRead, r#"{"up_to":7}"#);
+        let ids = &[NotificationId(3), NotificationId(5)];
+        check(&EventPayload::InboxRead(InboxRead { up_to: None, ids }), Kind::InboxRead, r#"{"ids":[3,5]}"#);
     }
 
     #[test]
