@@ -61,7 +61,7 @@ async fn the_preamble_comes_at_once_and_its_headers_forbid_buffering() {
     insta::assert_snapshot!(piece(&mut stream).await, @r#"
     retry: 3000
     id: 0
-    data: {"cursor":0,"server_time":"2026-01-01T06:00:00.000000Z","token_expires_at":"2100-01-01T00:00:30.000000Z","type":"connected"}
+    data: {"app_version":"0.1.0","cursor":0,"server_time":"2026-01-01T06:00:00.000000Z","token_expires_at":"2100-01-01T00:00:30.000000Z","type":"connected"}
     "#);
 }
 
@@ -77,7 +77,7 @@ async fn an_event_is_one_unnamed_frame_with_its_position_as_id() {
     assert!(frame.ends_with("}\n\n"), "an empty line ends it");
     insta::assert_snapshot!(frame, @r#"
     id: 1
-    data: {"type":"notification","notification_id":1,"source_app":"inventory","event_type":"stock_low","title":"CNC-01 gestoppt","body":"Kühlmittel\nniedrig","priority":"normal","target_type":"entity_room","entity_type":"machine","entity_id":42,"room_id":null}
+    data: {"type":"notification","notification_id":1,"created_at":"2026-01-01T06:00:00.000000Z","source_app":"inventory","event_type":"stock_low","title":"CNC-01 gestoppt","body":"Kühlmittel\nniedrig","priority":"normal","target_type":"entity_room","entity_type":"machine","entity_id":42,"room_id":null}
     "#);
 }
 
@@ -91,10 +91,10 @@ async fn a_reader_that_returns_gets_the_missed_events_first() {
     insta::assert_snapshot!(piece(&mut stream).await, @r#"
     retry: 3000
     id: 1
-    data: {"cursor":1,"server_time":"2026-01-01T06:00:00.000000Z","token_expires_at":"2100-01-01T00:00:30.000000Z","type":"connected"}
+    data: {"app_version":"0.1.0","cursor":1,"server_time":"2026-01-01T06:00:00.000000Z","token_expires_at":"2100-01-01T00:00:30.000000Z","type":"connected"}
 
     id: 2
-    data: {"type":"notification","notification_id":2,"source_app":"inventory","event_type":"stock_low","title":"2","body":null,"priority":"normal","target_type":"general","room_id":null}
+    data: {"type":"notification","notification_id":2,"created_at":"2026-01-01T06:00:00.000000Z","source_app":"inventory","event_type":"stock_low","title":"2","body":null,"priority":"normal","target_type":"general","room_id":null}
     "#);
     // The header, which an `EventSource` sends when it reconnects, is newer than the URL that it was created
     // with.

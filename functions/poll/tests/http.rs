@@ -45,11 +45,12 @@ async fn a_page_is_a_bare_array_with_the_next_cursor_in_a_header() {
       "status": 200,
       "headers": {
         "content-type": "application/json",
-        "x-next-cursor": "2"
+        "x-next-cursor": "3"
       },
       "body": [
         {
           "body": "Kühlmittel niedrig",
+          "created_at": "2026-01-01T06:00:00.000000Z",
           "entity_id": 42,
           "entity_type": "machine",
           "event_type": "stock_low",
@@ -63,9 +64,17 @@ async fn a_page_is_a_bare_array_with_the_next_cursor_in_a_header() {
           "type": "notification"
         },
         {
-          "body": null,
-          "event_type": "stock_low",
+          "event_id": "$event1",
           "id": 2,
+          "notification_id": 1,
+          "room_id": "!room1",
+          "type": "notification_sent"
+        },
+        {
+          "body": null,
+          "created_at": "2026-01-01T06:00:00.000000Z",
+          "event_type": "stock_low",
+          "id": 3,
           "notification_id": 2,
           "priority": "normal",
           "room_id": null,

@@ -88,6 +88,6 @@ async fn the_settings_of_the_page_hold_no_secret() {
     let wire = Wire::configured(routes(), &messenger().build(), &[("ENVIRONMENT", "development")]);
     let response = wire.ask(Request::get("/client-config")).await;
     let fields: Vec<_> = response.body.as_object().expect("an object").keys().cloned().collect();
-    assert_eq!(fields, ["bot_user_id", "development", "max_upload_bytes", "version"]);
+    assert_eq!(fields, ["app_version", "bot_user_id", "development", "max_upload_bytes", "version"]);
     assert_eq!(response.body["development"], true);
 }

@@ -33,7 +33,30 @@ async fn the_inbox_has_the_fields_of_the_live_event_and_the_state_of_each() {
     send(&wire, &machine).await;
     send(&wire, &json!({ "target_type": "dm", "target_user": "schmidt" })).await;
     messenger.work().await;
-    insta::assert_json_snapshot!(wire.ask(inbox("mueller", "")).await.body, @"");
+    insta::assert_json_snapshot!(wire.ask(inbox("mueller", "")).await.body, @r#"
+    {
+      "next_before": null,
+      "notifications": [
+        {
+          "body": "E-401",
+          "created_at": "2026-01-01T06:00:00.000000Z",
+          "entity_id": 42,
+          "entity_type": "machine",
+          "event_type": "notification",
+          "matrix_event_id": "$event1",
+          "matrix_room_id": "!room1",
+          "notification_id": 1,
+          "priority": "urgent",
+          "read": false,
+          "room_id": "!room1",
+          "source_app": "fertigungs-app",
+          "target_type": "entity_room",
+          "title": "Maschine gestoppt"
+        }
+      ],
+      "unread_count": 1
+    }
+    "#);
 }
 
 #[tokio::test]

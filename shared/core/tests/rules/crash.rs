@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use messenger_core::{
     error::Failure,
+    event::Kind,
     notification::{SendOptions, Status},
 };
 use messenger_testkit::{TestMessenger, fixtures, messenger};
@@ -28,7 +29,11 @@ fn options() -> SendOptions {
 
 /// Returns the number of notifications in the event log.
 fn published(messenger: &TestMessenger) -> usize {
-    messenger.memory.events().iter().filter(|event| event.notification.is_some()).count()
+    count(messenger, Kind::Notification)
+}
+
+fn count(messenger: &TestMessenger, kind: Kind) -> usize {
+    messenger.memory.events().iter().filter(|event| event.kind == kind).count()
 }
 
 #[tokio::test(start_paused = true)]
@@ -195,6 +200,11 @@ async fn chaos(seed: u64) {
     bodies.sort();
     bodies.dedup();
     assert_eq!(bodies.len(), published(&messenger), "seed {seed}");
+    assert_eq!(
+        bodies.len(),
+        count(&messenger, Kind::NotificationSent),
+        "seed {seed}: each is published as sent once"
+    );
     assert!(accepted.iter().all(|title| bodies.contains(&format!("[inventory] {title}"))), "seed {seed}");
 }
 

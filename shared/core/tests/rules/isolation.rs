@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use messenger_core::{
     cursor::Since,
-    event::Audience,
+    event::{Audience, Kind},
     id::{RoomId, TenantId},
+    inbox::InboxQuery,
     notification::{Draft, EntityId, LogQuery, Satellite, Target},
     user::Caller,
 };
@@ -123,7 +124,13 @@ async fn a_notification_of_every_target_stays_in_its_tenant() {
     let mut counts = Vec::new();
     for caller in &callers {
         let page = messenger.streams().poll(caller, &start, Duration::ZERO).await.expect("a page");
-        counts.push(page.events.iter().filter(|event| event.notification.is_some()).count());
+        let announced = page.events.iter().filter(|event| event.kind == Kind::Notification);
+        let announced: Vec<_> = announced.filter_map(|event| event.notification).rev().collect();
+        let query = InboxQuery { limit: 100, ..InboxQuery::default() };
+        let inbox = messenger.inbox().page(caller, &query).await.expect("an inbox");
+        let inbox: Vec<_> = inbox.entries.iter().map(|entry| entry.notification.id).collect();
+        assert_eq!(inbox, announced, "the inbox of a user has what their streams have");
+        counts.push(inbox.len());
     }
     assert_eq!(counts, [3, 4, 0, 0]);
 }

@@ -44,7 +44,7 @@ async fn a_stream_begins_with_retry_its_cursor_and_connected() {
     let mut event_stream = messenger.streams().subscribe(&caller, None).await.expect("a stream");
     let preamble = event_stream.next().await.expect("first bytes");
     let expected = "retry: 3000\nid: 1\n\
-        data: {\"cursor\":1,\"server_time\":\"2026-01-01T06:00:00.000000Z\",\
+        data: {\"app_version\":\"0.1.0\",\"cursor\":1,\"server_time\":\"2026-01-01T06:00:00.000000Z\",\
         \"token_expires_at\":\"2026-01-01T07:00:00.000000Z\",\"type\":\"connected\"}\n\n";
     assert_eq!(String::from_utf8_lossy(&preamble), expected);
 }

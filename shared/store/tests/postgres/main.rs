@@ -9,6 +9,7 @@ mod database;
 mod ephemeral_bus;
 mod feed_stress;
 mod identities;
+mod inbox;
 mod notification_search;
 mod notification_times;
 mod plans;

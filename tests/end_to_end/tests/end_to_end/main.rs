@@ -11,6 +11,7 @@ mod external_access;
 mod framing;
 mod health;
 mod identity;
+mod inbox;
 mod invalid_requests;
 mod invitations;
 mod messages;
