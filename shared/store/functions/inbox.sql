@@ -34,7 +34,7 @@ end $$;
 -- entity.
 --
 -- Each scan reads one index in its order, between two bounds: that of the entity, of the app, of urgent ones, or
--- of the readers. No other index has this order, and the planner may not sort: it would read a whole tenant first. With a filter a call looks at 1000 notifications of a scan at most: `next_before` is
+-- of the readers. No other index has this order, and the planner may not sort: it would read a whole tenant first. A call looks at 1000 notifications of a scan at most: `next_before` is
 -- where the next one goes on, and the page may be short. It is null at the end.
 create or replace function inbox_page(
     p_tenant bigint, p_user text, p_before bigint, p_limit bigint, p_queue text, p_app text, p_priority text,
@@ -49,6 +49,9 @@ as $$
 declare
     mark     bigint;
     first    bigint := 0;
+    -- Of the exceptions: the number of read ones, and the first unread one.
+    passed   bigint := 0;
+    oldest   bigint;
     looks_at bigint := 1000;
     low      bigint;
     columns  text := '(select id, source_app, priority, target_user, %s as scan from notifications
@@ -71,11 +74,16 @@ begin
         first := notification_id_at(p_since);
     end if;
     if p_unread then
-        first := greatest(first, least(mark + 1, (
-            select min(notification_id) from inbox_exceptions
-            where tenant_id = p_tenant and hub_user_id = p_user and not is_read)));
-    elsif coalesce(p_queue, p_app, p_priority) is null then
-        looks_at := p_limit + 1;
+        select count(*) filter (where is_read), min(notification_id) filter (where not is_read)
+        into passed, oldest
+        from inbox_exceptions where tenant_id = p_tenant and hub_user_id = p_user;
+        first := greatest(first, least(mark + 1, oldest));
+    end if;
+    -- Nearly all that is looked at matches, unless a filter has no index of its own here.
+    if oldest is null and p_app is null
+        and (p_priority is null or p_priority = 'urgent' and p_queue is null)
+    then
+        looks_at := least(looks_at, p_limit + 1 + passed);
     end if;
     scans := case
         when p_queue is not null then
