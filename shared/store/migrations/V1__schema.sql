@@ -381,7 +381,7 @@ create index notifications_expiring on notifications (expires_at) where status =
 -- The last notification up to which a user has read the inbox.
 create table inbox_marks (
     tenant_id   bigint not null,
-    hub_user_id text not null references users,
+    hub_user_id text not null references users on delete cascade,
     read_up_to  bigint not null default 0,
     primary key (tenant_id, hub_user_id)
 );
