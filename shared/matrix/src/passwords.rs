@@ -18,6 +18,8 @@ use crate::{
 };
 
 const SETTING: &str = "setting a user's password";
+/// The number of attempts to change a generated password on Conduit.
+const TRIES: usize = 5;
 /// The root of Synapse's admin API.
 const SYNAPSE: &str = "/_synapse/admin";
 
@@ -62,24 +64,43 @@ impl Passwords {
         let http = &self.appservice.http;
         let _lock = self.admin_room_lock.lock().await;
         let admin_room = AdminRoom::enter(http, &self.admin, true).await?;
-        let reset = admin_room.reset_password(user, localpart(user)).await;
+        let changed = self.reset_and_change(&admin_room, user, password).await;
         admin_room.log_out().await;
-        let body = json!({
-            "new_password": password,
-            "logout_devices": true,
-            "auth": {
-                "type": "m.login.password",
-                "identifier": { "type": "m.id.user", "user": localpart(user) },
-                "password": reset?,
-            },
-        });
-        let login = http.log_in(user, DEVICE).await.context(SETTING)?;
-        let change = http.post().at("account").at("password").with_token(&login.access_token).body(&body);
-        change.send::<IgnoredAny>().await.context(SETTING)?;
+        changed?;
         // Conduit caches per room that an account without a password is deactivated; a member event refreshes
         // that.
         let name = http.display_name(user).await.context(SETTING)?.unwrap_or_default();
         http.set_display_name(user, &name).await.context(SETTING)
+    }
+
+    /// Tries again if another process has reset the same password or logged the same device in meanwhile.
+    async fn reset_and_change(
+        &self,
+        admin_room: &AdminRoom<'_>,
+        user: &MatrixUserId,
+        password: &str,
+    ) -> Result<()> {
+        let http = &self.appservice.http;
+        let mut attempts = 0;
+        loop {
+            attempts += 1;
+            let generated = admin_room.reset_password(user, localpart(user)).await?;
+            let login = http.log_in(user, DEVICE).await.context(SETTING)?;
+            let body = json!({
+                "new_password": password,
+                "logout_devices": true,
+                "auth": {
+                    "type": "m.login.password",
+                    "identifier": { "type": "m.id.user", "user": localpart(user) },
+                    "password": generated,
+                },
+            });
+            let change = http.post().at("account").at("password").with_token(&login.access_token).body(&body);
+            match change.send::<IgnoredAny>().await {
+                Err(cause) if cause.is_status(StatusCode::UNAUTHORIZED) && attempts < TRIES => {}
+                result => return result.context(SETTING).map(drop),
+            }
+        }
     }
 
     async fn set_on_synapse(&self, user: &MatrixUserId, password: &str) -> Result<()> {

@@ -104,12 +104,12 @@ begin
 end $$;
 
 -- Deletes the password for other Matrix clients, makes the logout of all devices due, and returns the new
--- generation.
+-- generation. The lease of a logout that is being carried out stays, so that no other begins beside it.
 create or replace function void_password(p_user text) returns bigint
 language sql as $$
     insert into external_access as access (hub_user_id, revoke_due) values (p_user, now())
     on conflict (hub_user_id) do update
         set generation = access.generation + 1, key_id = null, password = null, applied = false, revoke_due = now(),
-            attempts = 0, lease_until = '-infinity'
+            attempts = 0
     returning generation
 $$;

@@ -26,7 +26,7 @@ const ALLOWED: &str = concat!(
 const STORE: &str = "update external_access access
     set generation = generation + 1, key_id = $3, password = $4, applied = false
     from users where users.hub_user_id = access.hub_user_id and users.external_client_enabled
-      and access.hub_user_id = $1 and generation = $2
+      and access.hub_user_id = $1 and generation = $2 and (revoke_due is null or lease_until <= now())
     returning generation";
 const APPLIED: &str = "update external_access access set applied = true, revoke_due = null
     from users where users.hub_user_id = access.hub_user_id and users.external_client_enabled
@@ -42,6 +42,15 @@ const CLAIM: &str = concat!(
     users::columns!(),
     ", generation from users join claimed using (hub_user_id)"
 );
+/// A revocation under the lease of another caller is returned without being claimed.
+const CLAIM_ONE: &str = "with wanted as (
+        select hub_user_id, lease_until <= now() as is_free from external_access
+        where hub_user_id = $1 and revoke_due is not null for update
+    )
+    update external_access access
+    set lease_until = case when is_free then now() + $2 * interval '1 second' else lease_until end
+    from wanted where access.hub_user_id = wanted.hub_user_id
+    returning generation, is_free";
 /// If there is another generation by now, the homeserver has lost its password as well: it counts as not
 /// applied.
 const REVOKED: &str = "update external_access
@@ -105,6 +114,12 @@ impl ExternalAccess for PgStore {
     async fn claim_revocations(&self, lease: Duration, limit: i64) -> Result<Vec<(User, i64)>> {
         let rows = self.database.query("claiming revocations", CLAIM, &[&seconds(lease), &limit]).await?;
         Ok(rows.iter().map(|row| (users::user(row), row.get("generation"))).collect())
+    }
+
+    async fn claim_revocation(&self, user: &HubUserId, lease: Duration) -> Result<Option<Lease<i64>>> {
+        let parameters: [&(dyn tokio_postgres::types::ToSql + Sync); 2] = [&user.as_str(), &seconds(lease)];
+        let row = self.database.query_opt("claiming a revocation", CLAIM_ONE, &parameters).await?;
+        Ok(row.map(|row| if row.get("is_free") { Lease::Held(row.get("generation")) } else { Lease::Lost }))
     }
 
     async fn revoked(&self, user: &HubUserId, generation: i64, done: bool) -> Result<()> {

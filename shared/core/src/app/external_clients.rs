@@ -6,6 +6,8 @@
 
 use std::{sync::Arc, time::Duration};
 
+use tokio::time::{Instant, sleep};
+
 use crate::{
     app::onboarding::Onboarding,
     domain::{
@@ -25,8 +27,14 @@ use crate::{
 /// The number of attempts to set the stored password on the homeserver while other calls change it.
 const TRIES: usize = 5;
 
-/// The time that a worker may take for a revocation before another one may try.
+/// The time that a process may take for a revocation before another one may try.
 const LEASE: Duration = Duration::from_mins(1);
+
+/// The time that a call waits for another process that logs the devices out.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// The interval at which it looks.
+const POLL: Duration = Duration::from_millis(50);
 
 /// The most revocations that a worker claims at once.
 const BATCH: i64 = 4;
@@ -123,14 +131,25 @@ impl ExternalClients {
         user: &HubUserId,
         expected: &ExpectedVersions,
     ) -> Result<Withdrawal> {
-        let generation = self.external_access.disable(by, user, expected).await?;
+        self.external_access.disable(by, user, expected).await?;
         let user = self.users.find(by.tenant, user).await?.ok_or(Error::NotFound("user"))?;
-        self.log_devices_out(&user, generation).await
+        self.log_devices_out(&user).await
     }
 
-    /// Logs all external devices of a user out, after the revocation of this generation was stored.
-    pub(crate) async fn log_devices_out(&self, user: &User, generation: i64) -> Result<Withdrawal> {
-        Ok(if self.revoke(user, generation).await? { Withdrawal::Done } else { Withdrawal::Pending })
+    /// Logs all external devices of a user out after that was stored, or waits for the process that does so.
+    pub(crate) async fn log_devices_out(&self, user: &User) -> Result<Withdrawal> {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            match self.external_access.claim_revocation(user.id(), LEASE).await? {
+                None => return Ok(Withdrawal::Done),
+                Some(Lease::Held(generation)) => {
+                    let revoked = self.revoke(user, generation).await?;
+                    return Ok(if revoked { Withdrawal::Done } else { Withdrawal::Pending });
+                }
+                Some(Lease::Lost) if Instant::now() < deadline => sleep(POLL).await,
+                Some(Lease::Lost) => return Ok(Withdrawal::Pending),
+            }
+        }
     }
 
     /// Carries out revocations that are due. Returns the number of claimed ones.

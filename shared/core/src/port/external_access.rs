@@ -42,7 +42,8 @@ pub trait ExternalAccess: Send + Sync {
     -> Result<i64>;
 
     /// Stores a new password, and returns its generation. The access is lost if its generation is no longer
-    /// `generation`, because another caller changed it first, or if the user has none.
+    /// `generation`, because another caller changed it first, if the user has none, or while a claimed logout
+    /// is carried out, which would void the password.
     async fn store(&self, user: &HubUserId, generation: i64, password: &Sealed) -> Result<Lease<i64>>;
 
     /// Stores that the homeserver has the password of this generation, and cancels a due logout. The access
@@ -52,6 +53,11 @@ pub trait ExternalAccess: Send + Sync {
     /// Claims at most `limit` users whose devices are due to be logged out, each with the generation. No
     /// other claim returns them until the lease ends.
     async fn claim_revocations(&self, lease: Duration, limit: i64) -> Result<Vec<(User, i64)>>;
+
+    /// Claims the logout of the devices of this user, whether it is due now or after a delay. Returns the
+    /// generation; `None` if there is nothing to log out. A lost claim means that another caller logs them out
+    /// now.
+    async fn claim_revocation(&self, user: &HubUserId, lease: Duration) -> Result<Option<Lease<i64>>>;
 
     /// Stores the result of a logout, and ends the lease. With `done` false, the logout is due again after a
     /// delay that grows with each failure.

@@ -67,7 +67,7 @@ contract! {
     passwords:
         a_password_is_valid_until_the_next_one
         a_revocation_logs_out_all_devices_but_that_of_the_service
-        concurrent_changes_of_a_password_leave_it_changeable
+        concurrent_processes_set_the_password_of_one_user
         concurrent_processes_set_the_passwords_of_their_users;
     messages:
         another_client_reads_a_sent_message

@@ -4,6 +4,7 @@ use messenger_core::{
     Error, Ports, Result,
     admin::{Administrator, ExpectedVersions},
     external::Sealed,
+    lease::Lease,
     port::ExternalAccess,
     user::Identity,
 };
@@ -152,6 +153,28 @@ pub async fn disabled_access_is_due_to_be_revoked(store: &dyn Store) -> Result<(
     assert_eq!(access.claim_revocations(LONG, 10).await?.len(), 0);
     access.enable(&administrator(), &user("anna"), &any_version()).await?;
     assert_eq!(access.find(TENANT, &user("anna")).await?.expect("she has access").password, None);
+    Ok(())
+}
+
+/// Of a worker and an administrator's call, one logs the devices out, and no password is stored meanwhile.
+pub async fn one_caller_revokes_at_a_time(store: &dyn Store) -> Result<()> {
+    let access = with_anna(store).await?.external_access;
+    let (by, anna) = (administrator(), user("anna"));
+    assert_eq!(access.claim_revocation(&anna, LONG).await?, None);
+    let first = access.disable(&by, &anna, &any_version()).await?;
+    assert_eq!(access.claim_revocation(&anna, LONG).await?, Some(Lease::Held(first)));
+    assert_eq!(access.claim_revocations(LONG, 10).await?.len(), 0, "it is claimed");
+    let second = access.disable(&by, &anna, &any_version()).await?;
+    assert_eq!(access.claim_revocation(&anna, LONG).await?, Some(Lease::Lost), "the lease stays");
+    access.enable(&by, &anna, &any_version()).await?;
+    assert!(access.store(&anna, second, &sealed("a")).await?.is_lost(), "the logout would void it");
+    access.revoked(&anna, first, true).await?;
+    let due = access.claim_revocations(LONG, 10).await?;
+    assert_eq!(due.iter().map(|(_, at)| *at).collect::<Vec<_>>(), [second], "the later one is still due");
+    assert_eq!(access.claim_revocation(&anna, LONG).await?, Some(Lease::Lost));
+    access.revoked(&anna, second, true).await?;
+    assert_eq!(access.claim_revocation(&anna, LONG).await?, None);
+    assert!(access.store(&anna, second, &sealed("a")).await?.is_held());
     Ok(())
 }
 

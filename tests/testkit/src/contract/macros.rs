@@ -154,6 +154,7 @@ macro_rules! contract_tests {
             disabled_access_is_due_to_be_revoked,
             a_failed_revocation_is_due_later,
             a_late_revocation_voids_the_next_password,
+            one_caller_revokes_at_a_time,
         }
         $crate::contract_module! { $create, accept:
             a_notification_is_stored_as_it_was_accepted,

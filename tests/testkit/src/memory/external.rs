@@ -67,9 +67,11 @@ impl ExternalAccess for Memory {
         self.act("disabling an external access", |state| {
             state.allow(by, user, expected, false)?;
             let now = state.now;
-            let before = state.external.remove(user);
             let mut stored = Stored::new(now);
-            stored.access.generation = before.map_or(1, |before| before.access.generation + 1);
+            if let Some(before) = state.external.remove(user) {
+                stored.access.generation = before.access.generation + 1;
+                stored.leased_until = before.leased_until;
+            }
             stored.revoke_due = Some(now);
             let generation = stored.access.generation;
             state.external.insert(user.clone(), stored);
@@ -80,6 +82,10 @@ impl ExternalAccess for Memory {
 
     async fn store(&self, user: &HubUserId, generation: i64, password: &Sealed) -> Result<Lease<i64>> {
         self.act("storing a password", |state| {
+            let now = state.now;
+            if state.external.get(user).is_some_and(|stored| stored.is_being_revoked_at(now)) {
+                return Lease::Lost;
+            }
             let Some(access) = state.allowed(user).filter(|access| access.generation == generation) else {
                 return Lease::Lost;
             };
@@ -121,6 +127,19 @@ impl ExternalAccess for Memory {
         .await
     }
 
+    async fn claim_revocation(&self, user: &HubUserId, lease: Duration) -> Result<Option<Lease<i64>>> {
+        self.act("claiming a revocation", |state| {
+            let now = state.now;
+            let stored = state.external.get_mut(user).filter(|stored| stored.revoke_due.is_some())?;
+            if stored.is_being_revoked_at(now) {
+                return Some(Lease::Lost);
+            }
+            stored.leased_until = now + lease;
+            Some(Lease::Held(stored.access.generation))
+        })
+        .await
+    }
+
     async fn revoked(&self, user: &HubUserId, generation: i64, done: bool) -> Result<()> {
         self.act("storing the result of a revocation", |state| {
             let now = state.now;
@@ -146,6 +165,10 @@ impl Stored {
     /// Returns whether it waits after a failure.
     pub(super) fn is_backing_off_at(&self, now: Timestamp) -> bool {
         self.failures > 0 && self.revoke_due.is_some_and(|due| due > now)
+    }
+
+    fn is_being_revoked_at(&self, now: Timestamp) -> bool {
+        self.revoke_due.is_some() && self.leased_until > now
     }
 
     fn new(now: Timestamp) -> Self {

@@ -96,8 +96,10 @@ impl Users {
     ) -> Result<(UserRecord, Option<Withdrawal>)> {
         let now = self.operations.now();
         let (record, generation) = self.records.log_out(by, user, expected, now).await?;
-        let Some(generation) = generation else { return Ok((record, None)) };
-        let withdrawal = self.external_clients.log_devices_out(&record.user, generation).await?;
+        if generation.is_none() {
+            return Ok((record, None));
+        }
+        let withdrawal = self.external_clients.log_devices_out(&record.user).await?;
         Ok((record, Some(withdrawal)))
     }
 }
