@@ -11,6 +11,8 @@
 //! GET    /api/v1/admin/rooms/{id}/members                                 the members of a room
 //! DELETE /api/v1/admin/rooms/{id}                                         closes a room
 //! GET    /api/v1/admin/stats                                              the figures of the tenant
+//! GET    /api/v1/admin/tenants                                            the tenants that one may administer
+//! GET    /api/v1/admin/apps                                               the apps that have sent notifications
 //! GET    /api/v1/admin/notifications?app=&status=&text=&…                 finds notifications, also as CSV
 //! POST   /api/v1/admin/notifications/retry, /cancel                       changes all of a filter
 //! GET    /api/v1/admin/notifications/{id}/deliveries                      attempts to deliver, and recipients
@@ -22,6 +24,7 @@
 //! ```
 
 mod audit;
+mod choices;
 mod licenses;
 mod notifications;
 mod page;
@@ -38,7 +41,9 @@ pub fn routes() -> Routes {
         .declare(rooms::list_operation())
         .declare(rooms::members_operation())
         .declare(rooms::close_operation())
-        .declare(statistics::operation());
+        .declare(statistics::operation())
+        .declare(choices::tenants_operation())
+        .declare(choices::apps_operation());
     let routes = users::operations().into_iter().fold(routes, Routes::declare);
     notifications::declare(routes).merge(licenses::routes())
 }

@@ -20,12 +20,13 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 const PATH: &str = "/auth/development";
-const USERS: [SeededUser; 6] = [
+const USERS: [SeededUser; 7] = [
     SeededUser { hub_user_id: "mueller", display_name: "Max Müller", role: "user" },
     SeededUser { hub_user_id: "schmidt", display_name: "Anna Schmidt", role: "user" },
     SeededUser { hub_user_id: "yilmaz", display_name: "Deniz Yılmaz", role: "user" },
     SeededUser { hub_user_id: "weber", display_name: "Bernd Weber", role: "manager" },
     SeededUser { hub_user_id: "chef", display_name: "Clara Chef", role: "admin" },
+    SeededUser { hub_user_id: "zentrale", display_name: "Zoe Zentrale", role: "super_admin" },
     SeededUser { hub_user_id: "besuch", display_name: "Vera Besuch", role: "viewer" },
 ];
 

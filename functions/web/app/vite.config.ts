@@ -33,6 +33,13 @@ export default defineConfig({
     assetsInlineLimit: 0,
     target: ['chrome111', 'firefox115', 'safari16.4'],
     modulePreload: { polyfill: false },
+    rolldownOptions: {
+      output: {
+        // The chunks of the administration have a name of their own: their size is limited (package.json).
+        chunkFileNames: ({ moduleIds }) =>
+          moduleIds.some((id) => /\/(features\/admin|uplot)\/|\/api\/admin\.ts$/.test(id)) ? 'assets/admin-[name]-[hash].js' : 'assets/[name]-[hash].js',
+      },
+    },
   },
   define: { __VUE_OPTIONS_API__: false, __VUE_PROD_DEVTOOLS__: false },
   server: {

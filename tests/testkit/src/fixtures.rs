@@ -49,7 +49,7 @@ pub fn identity(id: &str) -> Identity {
 /// The administrator of the [`TENANT`].
 pub fn administrator() -> Administrator {
     let address = IpAddr::V4(Ipv4Addr::LOCALHOST);
-    Administrator { actor: user("boss"), tenant: TENANT, address, request_id: None }
+    Administrator { actor: user("boss"), tenant: TENANT, is_super: false, address, request_id: None }
 }
 
 /// The versions under which an act always goes through.

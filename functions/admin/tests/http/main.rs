@@ -2,6 +2,7 @@
 #![expect(clippy::expect_used, reason = "a missing prerequisite fails the test")]
 
 mod access;
+mod choices;
 mod closing;
 mod fixture;
 mod notifications;

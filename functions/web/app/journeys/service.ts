@@ -1,5 +1,5 @@
 // The service as satellites and other people use it beside the pages.
-import { randomBytes } from 'node:crypto'
+import { createHmac, randomBytes } from 'node:crypto'
 import { type Browser, type BrowserContext, expect, type Page, test } from '@playwright/test'
 
 export const url = process.env.MESSENGER_URL ?? 'http://127.0.0.1:8000'
@@ -35,12 +35,34 @@ export const notify = (fields: Record<string, unknown>): Promise<{ id: number; m
 export const hubToken = async (user: string): Promise<string> =>
   (await json<{ hub_token: string }>('/auth/development', post({ hub_user_id: user }))).hub_token
 
+const part = (value: unknown) => Buffer.from(JSON.stringify(value)).toString('base64url')
+
+/** Returns a token of the Hub for anybody, signed with the key of development. */
+export function tokenFor(sub: string, role: string, tenant_id: number, display_name = sub): string {
+  const now = Math.floor(Date.now() / 1000)
+  const claims = { iss: 'aesystek-hub', sub, role, tenant_id, display_name, iat: now, exp: now + 3600 }
+  const text = `${part({ alg: 'HS256', typ: 'JWT' })}.${part(claims)}`
+  return `${text}.${createHmac('sha256', process.env.HUB_SECRET_KEY ?? 'hub-dev-secret').update(text).digest('base64url')}`
+}
+
+/** Calls the homeserver as its client, or as the bot of the service. */
+export const homeserver = async <T>(address: string, path: string, body: unknown, token?: string, method = 'POST'): Promise<{ status: number; body: T }> => {
+  const headers = { 'content-type': 'application/json', ...(token === undefined ? {} : { authorization: `Bearer ${token}` }) }
+  const answer = await fetch(address.replace(/\/$/, '') + path, { method, headers, ...(method === 'GET' ? {} : { body: JSON.stringify(body) }) })
+  return { status: answer.status, body: (await answer.json()) as T }
+}
+
 /** A seeded user who calls the interface without a page. */
 export class Person {
   private constructor(private readonly token: string) {}
 
   static async of(user: string): Promise<Person> {
-    const person = new Person(await hubToken(user))
+    return Person.with(await hubToken(user))
+  }
+
+  /** Signs somebody in with a token of the Hub. */
+  static async with(token: string): Promise<Person> {
+    const person = new Person(token)
     await person.get('/api/v1/users/me')
     return person
   }
@@ -51,6 +73,10 @@ export class Person {
 
   post<T>(path: string, body: unknown = {}): Promise<T> {
     return json(path, post(body, { authorization: `Bearer ${this.token}` }))
+  }
+
+  patch<T>(path: string, body: unknown): Promise<T> {
+    return json(path, { ...post(body, { authorization: `Bearer ${this.token}` }), method: 'PATCH' })
   }
 
   /** Waits until the worker has made this person a member of the general room. Returns its id. */
@@ -89,14 +115,18 @@ export class Person {
 }
 
 /** Opens the messenger as the Hub does, for a seeded user. */
-export async function open(browser: Browser, user: string, path = '/chat', options: Parameters<Browser['newContext']>[0] = {}): Promise<Page> {
+export const open = async (browser: Browser, user: string, path = '/chat', options: Parameters<Browser['newContext']>[0] = {}): Promise<Page> =>
+  openWith(browser, await hubToken(user), path, options)
+
+/** Opens the messenger with a token of the Hub. */
+export async function openWith(browser: Browser, token: string, path = '/chat', options: Parameters<Browser['newContext']>[0] = {}): Promise<Page> {
   const context = await browser.newContext(options)
   contexts.push(context)
   const page = await context.newPage()
   page.on('pageerror', (error) => {
     throw error
   })
-  await page.goto(`${path}?hub_token=${await hubToken(user)}`)
+  await page.goto(`${path}${path.includes('?') ? '&' : '?'}hub_token=${token}`)
   await expect(page.getByRole('navigation', { name: /Bereiche|Areas/ })).toBeVisible()
   // The feed of a new reader does not have events from before the first connection.
   if (path.startsWith('/chat') && (options.viewport?.width ?? 1280) > 700) await expect(page.getByText('Live', { exact: true })).toBeVisible()

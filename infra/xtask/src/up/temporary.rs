@@ -19,6 +19,11 @@ impl Temporary {
         Ok(Self { settings: UpSettings::of_tests(port, directory)? })
     }
 
+    /// Returns the token with which the homeserver takes a caller for the bot of the service.
+    pub(crate) fn bot_token(&self) -> &str {
+        &self.settings.as_token
+    }
+
     /// Starts the service and runs the test with its address and the token of satellites.
     pub(crate) async fn during<T>(self, test: impl AsyncFnOnce(&str, &str) -> Result<T>) -> Result<T> {
         let mut stack = Stack::default();

@@ -39,11 +39,13 @@ pub(crate) async fn run(journeys: &Journeys) -> Result<(bool, Count)> {
     let chromium = CHROMIUM.path().context("chromium is installed, but not found")?;
     step.done(&chromium.display().to_string());
     let service = up::Temporary::new(free_port()?, Home::default().path("web-journeys"))?;
+    let bot_token = service.bot_token().to_owned();
     service
         .during(async |url, token| {
             let pattern = journeys.filter.join("|");
             let script = toolchain.script(journeys.script).arg(format!("--grep={pattern}"));
             let script = script.env("MESSENGER_URL", url).env("MESSENGER_SERVICE_TOKEN", token);
+            let script = script.env("MATRIX_AS_TOKEN", &bot_token);
             run_and_count(script.env("CHROMIUM", &chromium)).await
         })
         .await

@@ -21,7 +21,7 @@ use crate::domain::{
 };
 
 pub use rooms::{ClosedRoom, Closure, RoomCursor, RoomMembership, RoomQuery, TenantRoom};
-pub use statistics::{HomeserverState, TenantFigures};
+pub use statistics::{HomeserverState, SendingApp, TenantFigures};
 
 /// An administrator who acts on a tenant, by one request.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,6 +30,8 @@ pub struct Administrator {
     pub actor: HubUserId,
     /// The tenant that is administered: the administrator's own one, or any for a super administrator.
     pub tenant: TenantId,
+    /// Whether the administrator may administer every tenant.
+    pub is_super: bool,
     /// The address of the request.
     pub address: IpAddr,
     /// The id of the request.

@@ -3,8 +3,13 @@
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;
-use messenger_core::{Result, admin::TenantFigures, id::TenantId, port::AdminStatistics};
-use tokio_postgres::types::ToSql;
+use messenger_core::{
+    Result,
+    admin::{SendingApp, TenantFigures},
+    id::{NotificationId, TenantId},
+    port::AdminStatistics,
+};
+use tokio_postgres::{Row, types::ToSql};
 
 use crate::{PgStore, pool::duration};
 
@@ -37,6 +42,30 @@ const FIGURES: &str = "select users.count, users.provisioned, rooms.kinds, rooms
                coalesce(array_agg(count), '{}') as counts
         from undelivered($1)
     ) lost";
+/// Reads one row of `notifications_by_app` for the name of each app, and another one for its newest notification.
+const LIST_APPS: &str = "with recursive app (name) as (
+        (select source_app from notifications where tenant_id = $1 order by source_app limit 1)
+        union all
+        select (
+            select source_app from notifications
+            where tenant_id = $1 and source_app > app.name order by source_app limit 1
+        )
+        from app where app.name is not null
+    )
+    select app.name, last.id, last.created_at
+    from app, lateral (
+        select id, created_at from notifications
+        where tenant_id = $1 and source_app = app.name order by id desc limit 1
+    ) last
+    where app.name is not null limit 500";
+/// Reads one row of an index of users for each tenant.
+const LIST_TENANTS: &str = "with recursive tenant (id) as (
+        (select tenant_id from users order by tenant_id limit 1)
+        union all
+        select (select tenant_id from users where tenant_id > tenant.id order by tenant_id limit 1)
+        from tenant where tenant.id is not null
+    )
+    select id from tenant where id is not null limit 1000";
 const REPORT: &str = "insert into sse_connections as known (process, tenant_id, connections)
     select $1, reported.tenant, reported.count
     from unnest($2::bigint[], $3::bigint[]) as reported (tenant, count)
@@ -72,6 +101,21 @@ impl AdminStatistics for PgStore {
             by_reason,
             sends_per_minute: row.get(13),
         })
+    }
+
+    async fn apps(&self, tenant: TenantId) -> Result<Vec<SendingApp>> {
+        let rows = self.database.query("listing the apps of a tenant", LIST_APPS, &[&tenant.0]).await?;
+        let app = |row: &Row| SendingApp {
+            name: row.get(0),
+            last: NotificationId(row.get(1)),
+            last_at: row.get(2),
+        };
+        Ok(rows.iter().map(app).collect())
+    }
+
+    async fn tenants(&self) -> Result<Vec<TenantId>> {
+        let rows = self.database.query("listing the tenants", LIST_TENANTS, &[]).await?;
+        Ok(rows.iter().map(|row| TenantId(row.get(0))).collect())
     }
 
     async fn report_streams(&self, process: &str, streams: &[(TenantId, i64)]) -> Result<()> {

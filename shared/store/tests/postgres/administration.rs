@@ -23,7 +23,8 @@ use tokio_postgres::Client;
 use crate::database::TestStore;
 
 fn chief(tenant: TenantId) -> Administrator {
-    Administrator { actor: user("chief"), tenant, address: Ipv4Addr::LOCALHOST.into(), request_id: None }
+    let address = Ipv4Addr::LOCALHOST.into();
+    Administrator { actor: user("chief"), tenant, is_super: false, address, request_id: None }
 }
 
 fn machine(number: u32) -> RoomKey {

@@ -49,13 +49,30 @@ interface Answer<T> {
 
 /** Returns the body of a successful answer, else throws a `Failure`. */
 export async function ask<T>(request: Promise<Answer<T>>): Promise<T> {
+  return (await succeeded(request)).data as T
+}
+
+/** A page of a list, or a piece of it, with the cursor of the next one. */
+export interface Page<T> {
+  data: T[]
+  /** `null` on the last page. */
+  next: string | null
+}
+
+/** Returns the body of a successful answer and its `X-Next-Cursor`, else throws a `Failure`. */
+export async function askPage<T>(request: Promise<Answer<T>>): Promise<{ data: T; next: string | null }> {
+  const { data, response } = await succeeded(request)
+  return { data: data as T, next: response.headers.get('x-next-cursor') }
+}
+
+async function succeeded<T>(request: Promise<Answer<T>>): Promise<Answer<T>> {
   let answer: Answer<T>
   try {
     answer = await request
   } catch (error) {
     throw new NoAnswer(error instanceof Error ? error.message : String(error))
   }
-  if (answer.response.ok) return answer.data as T
+  if (answer.response.ok) return answer
   throw refused(apiError(answer.response.status, answer.error, (name) => answer.response.headers.get(name)))
 }
 

@@ -2,10 +2,12 @@
 import { watchEffect } from 'vue'
 import { createI18n } from 'vue-i18n'
 import type { useSettings } from '@/stores/settings'
+import type admin from './admin.de.json'
 import de from './de.json'
 import en from './en.json'
 
-type Catalogue = typeof de
+/** That of the administration is loaded with its pages. */
+type Catalogue = typeof de & { admin: typeof admin }
 
 declare module 'vue-i18n' {
   export interface DefineLocaleMessage extends Catalogue {}
@@ -16,7 +18,7 @@ export function createTranslations(settings: ReturnType<typeof useSettings>) {
     legacy: false,
     locale: settings.values.language,
     fallbackLocale: 'de',
-    messages: { de, en: en as Catalogue },
+    messages: { de: de as Catalogue, en: en as Catalogue },
     missingWarn: import.meta.env.DEV,
   })
   watchEffect(() => {

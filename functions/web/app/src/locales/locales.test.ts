@@ -4,11 +4,15 @@ import { join } from 'node:path'
 import { expect, it } from 'vitest'
 
 /** Keys that are made of a prefix and a value. */
-const PREFIXES = ['error.', 'session.title.', 'session.reason.', 'chat.section.', 'chat.type.', 'outbox.', 'role.', 'settings.', 'notify.reason.']
+const PREFIXES = ['adminPage.', 'error.', 'session.title.', 'session.reason.', 'chat.section.', 'chat.type.', 'outbox.', 'role.', 'settings.', 'notify.reason.']
+const ADMIN_PREFIXES = [
+  'about.list.', 'account.', 'act.', 'action.', 'advice.', 'auditField.', 'log.', 'overview.', 'priority.', 'reason.', 'status.', 'target.', 'userField.', 'users.', 'value.',
+].map((prefix) => `admin.${prefix}`)
 
 type Tree = { [key: string]: string | Tree }
 // The build makes functions of the catalogues: they are read as they are.
-const read = (language: string): Tree => JSON.parse(readFileSync(join(import.meta.dirname, `${language}.json`), 'utf8'))
+const file = (name: string): Tree => JSON.parse(readFileSync(join(import.meta.dirname, `${name}.json`), 'utf8'))
+const read = (language: string): Tree => ({ ...file(language), admin: file(`admin.${language}`) })
 const [de, en] = [read('de'), read('en')]
 const flat = (tree: Tree, prefix = ''): [string, string][] =>
   Object.entries(tree).flatMap(([key, value]) => (typeof value === 'string' ? [[prefix + key, value]] : flat(value, `${prefix}${key}.`)) as [string, string][])
@@ -24,6 +28,6 @@ it('each key is used', () => {
   const root = join(import.meta.dirname, '..')
   const files = readdirSync(root, { recursive: true }).map(String).filter((name) => /\.(vue|ts)$/.test(name) && !name.includes('.test.') && !name.includes('schema'))
   const sources = files.map((name) => readFileSync(join(root, name), 'utf8')).join('\n')
-  const unused = flat(de).map(([key]) => key).filter((key) => !PREFIXES.some((prefix) => key.startsWith(prefix)) && !sources.includes(`'${key}'`))
+  const unused = flat(de).map(([key]) => key).filter((key) => ![...PREFIXES, ...ADMIN_PREFIXES].some((prefix) => key.startsWith(prefix)) && !sources.includes(`'${key}'`))
   expect(unused).toEqual([])
 })

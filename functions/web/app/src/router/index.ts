@@ -1,15 +1,25 @@
 // The paths of the application, below the page's <base>.
 import { createRouter, createWebHistory } from 'vue-router'
 import ChatPage from '@/features/chat/ChatPage.vue'
+import { ADMIN_PAGES, type AdminPage, routeOf } from './admin_pages'
 
 declare module 'vue-router' {
   interface RouteMeta {
     /** The key of the page's title. */
-    title: 'nav.chat' | 'nav.inbox' | 'nav.settings' | 'nav.notFound'
+    title: 'nav.chat' | 'nav.inbox' | 'nav.settings' | 'nav.notFound' | `adminPage.${AdminPage}`
+    /** The page of the administration. */
+    adminPage?: AdminPage
   }
 }
 
 export function createPages() {
+  // One component for all of them: it keeps its state, and loads the administration for administrators only.
+  const administration = ADMIN_PAGES.map((page) => ({
+    path: routeOf(page),
+    name: `admin-${page.name}`,
+    component: () => import('@/features/AdminGate.vue'),
+    meta: { title: `adminPage.${page.name}`, adminPage: page.name } as const,
+  }))
   return createRouter({
     history: createWebHistory(),
     routes: [
@@ -17,6 +27,7 @@ export function createPages() {
       { path: '/chat/:room?', name: 'chat', component: ChatPage, props: true, meta: { title: 'nav.chat' } },
       { path: '/meldungen', name: 'inbox', component: () => import('@/features/inbox/InboxPage.vue'), meta: { title: 'nav.inbox' } },
       { path: '/einstellungen', name: 'settings', component: () => import('@/features/settings/SettingsPage.vue'), meta: { title: 'nav.settings' } },
+      ...administration,
       { path: '/:rest(.*)*', name: 'not-found', component: () => import('@/features/session/NotFoundPage.vue'), meta: { title: 'nav.notFound' } },
     ],
   })

@@ -39,9 +39,10 @@ impl Access {
         let user = self.directory.refreshed(caller).await?.user;
         user.identity.role.check_may_administer()?;
         let tenant = tenant.unwrap_or(user.tenant());
-        if tenant != user.tenant() && user.identity.role != Role::SuperAdmin {
+        let is_super = user.identity.role == Role::SuperAdmin;
+        if tenant != user.tenant() && !is_super {
             return Err(Error::NotFound("tenant"));
         }
-        Ok(Administrator { actor: user.id().clone(), tenant, address, request_id })
+        Ok(Administrator { actor: user.id().clone(), tenant, is_super, address, request_id })
     }
 }

@@ -11,7 +11,7 @@ use tokio::time::{Instant, sleep, timeout};
 use crate::{
     app::{operations::Operations, streams::Streams},
     domain::{
-        admin::{Administrator, HomeserverState, TenantFigures},
+        admin::{Administrator, HomeserverState, SendingApp, TenantFigures},
         error::Result,
         id::TenantId,
     },
@@ -56,6 +56,24 @@ impl Statistics {
         let (figures, homeserver) =
             tokio::join!(self.records.figures(administrator.tenant), self.homeserver_state());
         Ok((figures?, homeserver))
+    }
+
+    /// Returns the apps that have sent notifications to the administered tenant.
+    pub async fn apps(&self, administrator: &Administrator) -> Result<Vec<SendingApp>> {
+        self.records.apps(administrator.tenant).await
+    }
+
+    /// Returns the tenants that the caller may administer: a super administrator those that have users, and the
+    /// administered one.
+    pub async fn tenants(&self, administrator: &Administrator) -> Result<Vec<TenantId>> {
+        if !administrator.is_super {
+            return Ok(vec![administrator.tenant]);
+        }
+        let mut tenants = self.records.tenants().await?;
+        if let Err(place) = tenants.binary_search(&administrator.tenant) {
+            tenants.insert(place, administrator.tenant);
+        }
+        Ok(tenants)
     }
 
     /// Pings the homeserver, and returns its state.

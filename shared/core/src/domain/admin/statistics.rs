@@ -4,6 +4,8 @@ use std::{collections::BTreeMap, time::Duration};
 
 use jiff::Timestamp;
 
+use crate::domain::id::NotificationId;
+
 /// The figures of a tenant at one moment.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TenantFigures {
@@ -33,6 +35,17 @@ pub struct TenantFigures {
     pub by_reason: BTreeMap<String, i64>,
     /// The number of notifications that were accepted in each of the last sixty minutes, oldest first.
     pub sends_per_minute: Vec<i64>,
+}
+
+/// An app that has sent notifications.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SendingApp {
+    /// Its name, as in `source_app`.
+    pub name: String,
+    /// Its newest notification.
+    pub last: NotificationId,
+    /// The time at which that was accepted.
+    pub last_at: Timestamp,
 }
 
 /// The state of the homeserver, as this process sees it.

@@ -1,0 +1,110 @@
+// The rows of a list, read page by page. They are shown in the order of the service and never move by themselves:
+// a query that replaced its pages at each refresh would move them.
+import { onScopeDispose, ref, shallowRef, watch } from 'vue'
+import { type Failure, failureOf } from '@/api/problem'
+import { useWhileVisible } from '../while_visible'
+import { refreshed, withPage } from './rows'
+
+export interface RowPage<T> {
+  rows: readonly T[]
+  next: string | null
+}
+
+interface Source<T> {
+  keyOf(row: T): string
+  fetch(cursor: string | null, signal: AbortSignal): Promise<RowPage<T>>
+  /** The filters: another value reads the list anew. */
+  of(): unknown
+  /** The pause between two refreshes while the page is visible, in milliseconds. */
+  pause: number
+}
+
+export function useRows<T>({ keyOf, fetch, of, pause }: Source<T>) {
+  const rows = shallowRef<readonly T[]>([])
+  const next = ref<string | null>(null)
+  const isLoading = ref(false)
+  const isLoaded = ref(false)
+  const failure = shallowRef<Failure | null>(null)
+  const waiting = ref(0)
+  const gone = shallowRef<ReadonlySet<string>>(new Set())
+  /** Whether somebody points at a row or has the focus in the list: nothing is put in then. */
+  const isEngaged = ref(false)
+  let abort = new AbortController()
+
+  /** Reads a page, and calls `then` with it unless the filters are others by now. */
+  async function read(cursor: string | null, then: (page: RowPage<T>) => void): Promise<void> {
+    const { signal } = abort
+    isLoading.value = true
+    try {
+      const page = await fetch(cursor, signal)
+      if (signal.aborted) return
+      then(page)
+      failure.value = null
+      isLoaded.value = true
+    } catch (thrown) {
+      if (!signal.aborted) failure.value = failureOf(thrown)
+    } finally {
+      if (!signal.aborted) isLoading.value = false
+    }
+  }
+
+  /** Reads the list anew, from its first page. */
+  function reload(): Promise<void> {
+    abort.abort()
+    abort = new AbortController()
+    return read(null, (page) => {
+      rows.value = page.rows
+      next.value = page.next
+      waiting.value = 0
+      gone.value = new Set()
+    })
+  }
+
+  async function more(): Promise<void> {
+    if (next.value === null || isLoading.value) return
+    await read(next.value, (page) => {
+      rows.value = withPage(rows.value, page.rows, keyOf)
+      next.value = page.next
+    })
+  }
+
+  /** Reads the first page again. New rows are shown if nobody is at the list, else counted. */
+  async function refresh(): Promise<void> {
+    if (isLoading.value) return
+    await read(null, (page) => {
+      const result = refreshed(rows.value, page.rows, keyOf)
+      const isCalm = !isEngaged.value && rows.value.length <= page.rows.length
+      if (isCalm && (result.waiting > 0 || rows.value.length === 0)) {
+        rows.value = page.rows
+        next.value = page.next
+        waiting.value = 0
+        gone.value = new Set()
+        return
+      }
+      rows.value = result.rows
+      waiting.value = result.waiting
+      gone.value = result.gone
+    })
+  }
+
+  /** Shows the new values of a row. */
+  function put(row: T): void {
+    const key = keyOf(row)
+    rows.value = rows.value.map((one) => (keyOf(one) === key ? row : one))
+  }
+
+  function mark(key: string): void {
+    gone.value = new Set(gone.value).add(key)
+  }
+
+  watch(() => JSON.stringify(of()), () => {
+    rows.value = []
+    isLoaded.value = false
+    void reload()
+  })
+  void reload()
+  useWhileVisible(pause, refresh)
+  onScopeDispose(() => abort.abort())
+
+  return { rows, next, isLoading, isLoaded, failure, waiting, gone, isEngaged, reload, more, refresh, put, mark }
+}

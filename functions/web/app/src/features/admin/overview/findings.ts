@@ -1,0 +1,33 @@
+// What an administrator has to know first, in the order of its weight.
+import type { Statistics } from '@/api/admin'
+
+export type Finding =
+  | { kind: 'waiting'; tone: 'danger' | 'warn'; count: number; seconds: number; isHomeserverAway: boolean }
+  | { kind: 'homeserver'; tone: 'danger' }
+  | { kind: 'failed' | 'expired'; tone: 'warn'; count: number }
+  | { kind: 'held'; tone: 'neutral'; count: number }
+  | { kind: 'accounts'; tone: 'neutral'; count: number }
+
+/** Seconds for which a notification may be on its way before somebody has to know it. */
+const PATIENCE = 30
+/** Seconds after which a queue that does not move is a fault. */
+const LATE = 180
+
+/** Returns what is wrong or waits; an empty list says that all is well. */
+export function findingsOf({ queue, failures, homeserver, total_users, provisioned_users }: Statistics): Finding[] {
+  const isHomeserverAway = homeserver.status === 'offline'
+  const seconds = queue.oldest_seconds ?? 0
+  const isWaiting = queue.pending > 0 && (isHomeserverAway || seconds >= PATIENCE)
+  const findings: (Finding | false)[] = [
+    isWaiting && { kind: 'waiting', tone: isHomeserverAway || seconds >= LATE ? 'danger' : 'warn', count: queue.pending, seconds, isHomeserverAway },
+    isHomeserverAway && !isWaiting && { kind: 'homeserver', tone: 'danger' },
+    failures.failed_24h > 0 && { kind: 'failed', tone: 'warn', count: failures.failed_24h },
+    failures.expired_24h > 0 && { kind: 'expired', tone: 'warn', count: failures.expired_24h },
+    queue.held > 0 && { kind: 'held', tone: 'neutral', count: queue.held },
+    total_users > provisioned_users && { kind: 'accounts', tone: 'neutral', count: total_users - provisioned_users },
+  ]
+  return findings.filter((finding) => finding !== false)
+}
+
+/** Whether nothing is wrong: what only waits for a person is no fault. */
+export const isWell = (findings: readonly Finding[]): boolean => findings.every(({ tone }) => tone === 'neutral')

@@ -1,0 +1,33 @@
+// Values of the figures over time, as long as this page is open: the service keeps none.
+import type { Statistics } from '@/api/admin'
+
+export interface Sample {
+  /** Milliseconds since 1970. */
+  at: number
+  pending: number
+  /** The age of the oldest notification that can be delivered, in seconds. */
+  age: number
+  streams: number
+  failed: number
+}
+
+/** An hour of samples, one in five seconds. */
+const KEPT = 720
+
+export const sampleOf = ({ queue, failures, sse_connections }: Statistics, at: number): Sample => ({
+  at,
+  pending: queue.pending,
+  age: queue.oldest_seconds ?? 0,
+  streams: sse_connections,
+  failed: failures.failed_24h + failures.expired_24h,
+})
+
+/** Returns the samples with another one, the oldest ones left out. */
+export const withSample = (samples: readonly Sample[], sample: Sample): readonly Sample[] => [...samples, sample].slice(-KEPT)
+
+/** Returns the middle one and the slowest of twenty of times in seconds; `null` of none. */
+export function percentiles(seconds: readonly number[]): { median: number; p95: number } | null {
+  const sorted = seconds.toSorted((a, b) => a - b)
+  const at = (part: number) => sorted[Math.min(sorted.length - 1, Math.ceil(part * sorted.length) - 1)] ?? 0
+  return sorted.length === 0 ? null : { median: at(0.5), p95: at(0.95) }
+}

@@ -1,0 +1,9 @@
+// Repeats an act while somebody can see the page.
+import { useDocumentVisibility, useIntervalFn } from '@vueuse/core'
+import { watch } from 'vue'
+
+export function useWhileVisible(pause: number, act: () => unknown): void {
+  const visibility = useDocumentVisibility()
+  useIntervalFn(() => visibility.value === 'visible' && void act(), pause)
+  watch(visibility, (now) => now === 'visible' && void act())
+}
