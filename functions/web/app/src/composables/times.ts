@@ -21,6 +21,7 @@ export function useTimes() {
   const { t, locale } = useI18n()
   const format = (name: string, options: Intl.DateTimeFormatOptions, time: Date) => formatter(locale.value, name, options).format(time)
   const clock = (time: Date) => format('clock', { hour: '2-digit', minute: '2-digit' }, time)
+  const exact = (time: Date) => format('exact', { dateStyle: 'medium', timeStyle: 'medium' }, time)
   const full = (time: Date) => format('full', { dateStyle: 'full', timeStyle: 'medium' }, time)
 
   /** "Heute", "Gestern", else the date. */
@@ -42,5 +43,5 @@ export function useTimes() {
     return format('short', { day: '2-digit', month: '2-digit', year: '2-digit' }, time)
   }
 
-  return { clock, full, day, short }
+  return { clock, exact, full, day, short }
 }

@@ -8,7 +8,7 @@ import { type Tenant, tenants } from '@/api/admin'
 const PARAMETER = 'mandant'
 
 /** Returns the tenant in a query of the address; `null` for the own one. */
-export function tenantOf(value: unknown): Tenant {
+function tenantOf(value: unknown): Tenant {
   return typeof value === 'string' && /^\d{1,15}$/.test(value) ? Number(value) : null
 }
 

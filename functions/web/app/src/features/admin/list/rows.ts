@@ -5,14 +5,14 @@ export interface Refreshed<T> {
   rows: readonly T[]
   /** The number of rows that the service has and the list does not show. */
   waiting: number
-  /** Rows that the first page would have and does not have any more. */
+  /** Rows that the page would have and does not have any more. */
   gone: ReadonlySet<string>
 }
 
-/** Returns the rows after the first page was read again. */
-export function refreshed<T>(rows: readonly T[], page: readonly T[], keyOf: (row: T) => string): Refreshed<T> {
+/** Returns the rows after the first page was read again, which may be the whole list. */
+export function refreshed<T>(rows: readonly T[], page: readonly T[], keyOf: (row: T) => string, isWhole: boolean): Refreshed<T> {
   const now = new Map(page.map((row) => [keyOf(row), row]))
-  const last = rows.findLastIndex((row) => now.has(keyOf(row)))
+  const last = isWhole ? rows.length - 1 : rows.findLastIndex((row) => now.has(keyOf(row)))
   const gone = new Set(rows.slice(0, last + 1).map(keyOf).filter((key) => !now.has(key)))
   const known = new Set(rows.map(keyOf))
   return {

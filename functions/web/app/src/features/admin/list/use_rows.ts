@@ -31,10 +31,10 @@ export function useRows<T>({ keyOf, fetch, of, pause }: Source<T>) {
   const isEngaged = ref(false)
   let abort = new AbortController()
 
-  /** Reads a page, and calls `then` with it unless the filters are others by now. */
-  async function read(cursor: string | null, then: (page: RowPage<T>) => void): Promise<void> {
+  /** Reads a page, and calls `then` with it unless the filters are others by now. Nobody waits for a quiet one. */
+  async function read(cursor: string | null, then: (page: RowPage<T>) => void, isQuiet = false): Promise<void> {
     const { signal } = abort
-    isLoading.value = true
+    if (!isQuiet) isLoading.value = true
     try {
       const page = await fetch(cursor, signal)
       if (signal.aborted) return
@@ -44,7 +44,7 @@ export function useRows<T>({ keyOf, fetch, of, pause }: Source<T>) {
     } catch (thrown) {
       if (!signal.aborted) failure.value = failureOf(thrown)
     } finally {
-      if (!signal.aborted) isLoading.value = false
+      if (!isQuiet && !signal.aborted) isLoading.value = false
     }
   }
 
@@ -72,7 +72,7 @@ export function useRows<T>({ keyOf, fetch, of, pause }: Source<T>) {
   async function refresh(): Promise<void> {
     if (isLoading.value) return
     await read(null, (page) => {
-      const result = refreshed(rows.value, page.rows, keyOf)
+      const result = refreshed(rows.value, page.rows, keyOf, page.next === null)
       const isCalm = !isEngaged.value && rows.value.length <= page.rows.length
       if (isCalm && (result.waiting > 0 || rows.value.length === 0)) {
         rows.value = page.rows
@@ -84,7 +84,7 @@ export function useRows<T>({ keyOf, fetch, of, pause }: Source<T>) {
       rows.value = result.rows
       waiting.value = result.waiting
       gone.value = result.gone
-    })
+    }, true)
   }
 
   /** Shows the new values of a row. */

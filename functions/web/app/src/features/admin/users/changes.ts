@@ -2,7 +2,7 @@
 import type { TenantUser } from '@/api/admin'
 
 const FIELDS = ['display_name', 'role', 'external_client_enabled', 'account'] as const
-export type UserField = (typeof FIELDS)[number]
+type UserField = (typeof FIELDS)[number]
 
 export interface UserChange {
   field: UserField
@@ -16,7 +16,7 @@ export function changesOf(before: TenantUser, now: TenantUser): UserChange[] {
 }
 
 /** Characters of a name at most. */
-export const NAME_MAX = 255
+const NAME_MAX = 255
 /** Controls, marks that turn the line or are invisible, and halves of pairs. */
 const HIDDEN = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/u
 
