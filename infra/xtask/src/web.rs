@@ -26,7 +26,10 @@ pub(crate) enum Command {
     /// Check types, lint, unit tests, unused code and size
     Check,
     /// Take pictures of each page, theme and size, into functions/web/app/shots
-    Shots,
+    Shots {
+        /// Only those whose name contains this
+        filter: Vec<String>,
+    },
     /// Run the journeys in a browser, on a service that is started for them
     Test {
         /// Only journeys whose name contains this
@@ -52,7 +55,7 @@ async fn act(command: Command) -> Result<bool> {
         }
         Command::Build => ensure_built().await.map(|()| true),
         Command::Check => check().await,
-        Command::Shots => Ok(run_journeys(&Journeys::pictures()).await?.0),
+        Command::Shots { filter } => Ok(run_journeys(&Journeys::pictures(filter)).await?.0),
         Command::Test { filter } => Ok(run_journeys(&Journeys::of(filter)).await?.0),
     }
 }

@@ -39,7 +39,9 @@ test('a failed notification is found, understood, and sent again once its cause 
   const admin = await Person.of(ADMIN)
   await admin.post(`/api/v1/admin/users/${ADMIN}/external-access`, { enabled: true })
   const { homeserver: address } = await admin.get<{ homeserver: string }>('/api/v1/users/me/external-client')
-  const encrypted = await homeserver(address, `/_matrix/client/v3/rooms/${encodeURIComponent(room)}/state/m.room.encryption/`, { algorithm: 'm.megolm.v1.aes-sha2' }, asToken, 'PUT')
+  const { bot_user_id: bot } = await admin.get<{ bot_user_id: string }>('/client-config')
+  const state = `/_matrix/client/v3/rooms/${encodeURIComponent(room)}/state/m.room.encryption?user_id=${encodeURIComponent(bot)}`
+  const encrypted = await homeserver(address, state, { algorithm: 'm.megolm.v1.aes-sha2' }, asToken, 'PUT')
   expect(encrypted.status).toBe(200)
   await expect.poll(async () => (await max.get<{ rooms: { matrix_room_id: string; encrypted: boolean }[] }>('/api/v1/rooms')).rooms.find((one) => one.matrix_room_id === room)?.encrypted, { timeout: 60_000 }).toBe(true)
   const { id } = await notify({ title, ...target })
@@ -89,7 +91,7 @@ test('access is granted, its password works at the homeserver, and taken away it
   const user = await open(browser, 'schmidt', '/einstellungen')
   await user.getByRole('button', { name: 'Andere App verbinden' }).click()
   await user.getByRole('button', { name: 'Zeigen' }).click()
-  const fact = (name: string) => user.getByRole('dialog').locator('div', { has: user.getByText(name, { exact: true }) }).locator('dd').last()
+  const fact = (name: string) => user.getByRole('dialog').locator('dl > div').filter({ has: user.getByText(name, { exact: true }) }).locator('dd')
   const address = await fact('Server').innerText()
   const login = { type: 'm.login.password', identifier: { type: 'm.id.user', user: await fact('Benutzername').innerText() }, password: await fact('Passwort').innerText() }
   const device = await homeserver<{ access_token: string }>(address, '/_matrix/client/v3/login', login)

@@ -24,9 +24,9 @@ impl Journeys {
         Self { script: "journeys", filter }
     }
 
-    /// Returns those that take pictures of the pages.
-    pub(crate) fn pictures() -> Self {
-        Self { script: "shots", filter: Vec::new() }
+    /// Returns those that take pictures of the pages, and whose name contains one of these texts.
+    pub(crate) fn pictures(filter: Vec<String>) -> Self {
+        Self { script: "shots", filter }
     }
 }
 
