@@ -178,7 +178,8 @@ test('many held messages are cancelled row by row, a session that ends in betwee
   await dialog.getByRole('button', { name: 'Fertig' }).click()
   await expect(row(page, /Freigabe/).filter({ hasText: 'abgebrochen' })).toHaveCount(12)
 
-  await page.getByRole('button', { name: 'Alle des Filters erneut senden' }).click()
+  await page.getByRole('button', { name: 'Alle des Filters' }).click()
+  await page.getByRole('menuitem', { name: 'Alle des Filters erneut senden' }).click()
   await expect(dialog.getByText('12 Meldungen passen zum Filter.')).toBeVisible()
   await dialog.getByRole('textbox').fill('12 Meldungen')
   await dialog.getByRole('button', { name: 'Erneut senden' }).click()

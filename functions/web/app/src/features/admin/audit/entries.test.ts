@@ -7,6 +7,6 @@ it('values that stayed are left out, and those of one side are kept', () => {
     { field: 'display_name', before: 'bert', after: 'Bert' },
     { field: 'renamed', before: false, after: true },
   ])
-  expect(changedValues({ before: null, after: { status: 'pending' } })).toEqual([{ field: 'status', before: undefined, after: 'pending' }])
+  expect(changedValues({ before: null, after: { status: 'pending', entity: null } })).toEqual([{ field: 'status', before: undefined, after: 'pending' }])
   expect(changedValues({ before: null, after: null })).toEqual([])
 })

@@ -15,12 +15,14 @@ export interface ChangedValue {
   after: unknown
 }
 
+/** A value that is none. */
+export const isNone = (value: unknown) => value === undefined || value === null
 const fieldsOf = (value: unknown): Record<string, unknown> => (typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Record<string, unknown>) : {})
 
-/** Returns the values that the act changed; those that stayed are left out. */
+/** Returns the values that the act changed; those that stayed, and those that are none on both sides, are left out. */
 export function changedValues({ before, after }: Pick<AuditEntry, 'before' | 'after'>): ChangedValue[] {
   const [old, now] = [fieldsOf(before), fieldsOf(after)]
   return [...new Set([...Object.keys(old), ...Object.keys(now)])]
-    .filter((field) => JSON.stringify(old[field]) !== JSON.stringify(now[field]))
+    .filter((field) => !(isNone(old[field]) && isNone(now[field])) && JSON.stringify(old[field]) !== JSON.stringify(now[field]))
     .map((field) => ({ field, before: old[field], after: now[field] }))
 }
