@@ -69,10 +69,6 @@ async fn apps(
 
 impl From<SendingApp> for ListedApp {
     fn from(app: SendingApp) -> Self {
-        Self {
-            source_app: app.name,
-            last_notification_id: app.last,
-            last_sent_at: Rfc3339(app.last_at),
-        }
+        Self { source_app: app.name, last_notification_id: app.last, last_sent_at: Rfc3339(app.last_at) }
     }
 }

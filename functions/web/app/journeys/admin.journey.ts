@@ -48,7 +48,7 @@ test('a failed notification is found, understood, and sent again once its cause 
 
   const page = await open(browser, ADMIN, '/admin')
   await expect(page.getByText(/in den letzten 24 Stunden gescheitert/).first()).toBeVisible()
-  await page.getByRole('link', { name: /Ansehen: .*gescheitert/ }).click()
+  await page.getByRole('link', { name: /^Ansehen.*gescheitert/ }).click()
   await page.getByRole('searchbox', { name: 'In Titel und Text suchen' }).fill(run)
   await row(page, title).click()
   const panel = page.getByRole('complementary', { name: title })
