@@ -78,6 +78,7 @@ test('access is granted, its password works at the homeserver, and taken away it
   test.setTimeout(180_000)
   const anna = await Person.of('schmidt')
   await anna.general()
+  await (await Person.of(ADMIN)).post('/api/v1/admin/users/schmidt/external-access', { enabled: false })
   const page = await open(browser, ADMIN, '/admin/benutzer')
   await page.getByRole('searchbox', { name: 'Name oder Hub-Kennung suchen' }).fill('schmidt')
   await row(page, 'Anna Schmidt').click()
