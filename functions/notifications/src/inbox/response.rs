@@ -13,7 +13,7 @@ use serde::Serialize;
 /// `GET /notifications/inbox`.
 #[derive(Serialize, JsonSchema)]
 pub(crate) struct Inbox {
-    notifications: Vec<Entry>,
+    notifications: Vec<InboxNotification>,
     /// The `before` of the next page; null at the end. A page may be short although another one follows.
     next_before: Option<NotificationId>,
     /// The number of unread notifications, at most 1000.
@@ -23,7 +23,7 @@ pub(crate) struct Inbox {
 /// A notification in the inbox of a user.
 #[derive(Serialize, JsonSchema)]
 #[schemars(rename = "InboxEntry")]
-struct Entry {
+struct InboxNotification {
     notification_id: NotificationId,
     #[serde(serialize_with = "rfc3339")]
     #[schemars(with = "Rfc3339")]
@@ -62,14 +62,14 @@ pub(crate) struct Unread {
 impl From<InboxPage> for Inbox {
     fn from(page: InboxPage) -> Self {
         Self {
-            notifications: page.entries.into_iter().map(Entry::from).collect(),
+            notifications: page.entries.into_iter().map(InboxNotification::from).collect(),
             next_before: page.next_before,
             unread_count: page.unread_count,
         }
     }
 }
 
-impl From<InboxEntry> for Entry {
+impl From<InboxEntry> for InboxNotification {
     fn from(InboxEntry { notification, is_read }: InboxEntry) -> Self {
         let target_type = notification.draft.target_type();
         let is_sent = notification.status == Status::Sent;
