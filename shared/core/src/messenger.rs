@@ -105,7 +105,6 @@ impl Messenger {
         let transactions = Arc::new(TransactionIds::new(ports));
         let delivery = Arc::new(Delivery::new(ports, &registry, &transactions, &ids, &background));
         let notifications = Arc::new(Notifications::new(ports, &registry, &delivery));
-        let inbox = Arc::new(Inbox::new(ports, &delivery));
         let room_parts = rooms::Parts {
             registry: &registry,
             onboarding: &onboarding,
@@ -172,7 +171,7 @@ impl Messenger {
             background,
             users,
             notifications,
-            inbox,
+            inbox: Arc::new(Inbox::new(ports, &delivery)),
             delivery,
             authorization,
             closures,
