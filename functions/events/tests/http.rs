@@ -293,7 +293,7 @@ async fn preflight(wire: &Wire, origin: &str) -> Vec<String> {
 async fn in_development_pages_of_every_origin_may_read_streams() {
     let (_messenger, wire) = test_app();
     insta::assert_snapshot!(preflight(&wire, "https://hub.example").await.join("\n"), @r"
-    access-control-allow-methods: GET,POST,PATCH,DELETE
+    access-control-allow-methods: GET,POST,PUT,PATCH,DELETE
     access-control-allow-headers: authorization,cache-control,content-type,if-match,range,idempotency-key,last-event-id,x-request-id,x-requested-with
     access-control-max-age: 3600
     access-control-allow-origin: *

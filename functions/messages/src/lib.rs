@@ -1,12 +1,17 @@
-//! Messages: sending, history, and files.
+//! Messages: sending, editing, redacting, reactions, history, and files.
 //!
 //! ```text
-//! POST /api/v1/messages/send                          {room_id, body, msg_type?, txn_id?} → Message
-//! GET  /api/v1/messages/history/{room_id}             ?limit=&from_token= → messages, newest first
-//! POST /api/v1/messages/upload                        multipart: room_id, file, body?, txn_id? → Message
-//! GET  /api/v1/messages/media/{server}/{media_id}     a file of a message; Range
+//! POST   /api/v1/messages/send                        {room_id, body, …} → Message
+//! PATCH  /api/v1/messages/{room_id}/{event_id}        {body, format?, mentions?, txn_id?} → Message
+//! DELETE /api/v1/messages/{room_id}/{event_id}        ?reason=
+//! POST   /api/v1/messages/{room_id}/{event_id}/reactions         {key, txn_id?} → {event_id}
+//! DELETE /api/v1/messages/{room_id}/{event_id}/reactions/{key}
+//! GET    /api/v1/messages/history/{room_id}           ?limit=&from_token=&direction=&around= → messages
+//! POST   /api/v1/messages/upload                      multipart: room_id, file, body?, txn_id? → Message
+//! GET    /api/v1/messages/media/{server}/{media_id}   a file of a message; Range
 //! ```
 
+mod changes;
 mod download;
 mod request;
 mod response;
@@ -27,7 +32,7 @@ use messenger_runtime::{
 use tracing::instrument;
 
 use crate::{
-    request::{Page, SendRequest},
+    request::{Page, Place, SendRequest},
     response::{History, Message},
 };
 
@@ -39,8 +44,8 @@ async fn send(
     Sending(Authenticated(caller)): Sending<Authenticated>,
     JsonBody { fields }: JsonBody,
 ) -> Result<Json<Message>, ApiError> {
-    let SendRequest { room, content, transaction } = request::message(fields)?;
-    Ok(Json(messenger.messages().send(&caller, &room, content, transaction.as_deref()).await?.into()))
+    let SendRequest { room, message, transaction } = request::message(fields)?;
+    Ok(Json(messenger.messages().send(&caller, &room, message, transaction.as_deref()).await?.into()))
 }
 
 #[instrument(level = "debug", skip_all, fields(user = %caller.user.id(), %room))]
@@ -50,7 +55,13 @@ async fn history(
     Path(room): Path<String>,
     RawQuery(query): RawQuery,
 ) -> Result<Json<History>, ApiError> {
-    let Page { from, limit } = request::page(Fields::from_query(query.as_deref()))?;
+    let Page { place, limit } = request::page(Fields::from_query(query.as_deref()))?;
     let room = RoomId::parse(room).ok_or(Error::NotFound("room"))?;
-    Ok(Json(messenger.history().page(&caller, &room, from.as_deref(), limit).await?.into()))
+    let history = messenger.history();
+    let page = match place {
+        Place::Before(from) => history.page(&caller, &room, from.as_deref(), limit).await?,
+        Place::After(from) => history.newer(&caller, &room, &from, limit).await?,
+        Place::Around(event) => history.around(&caller, &room, &event, limit).await?,
+    };
+    Ok(Json(page.into()))
 }

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use messenger_core::{
-    id::{EventId, MatrixUserId, NotificationId, RoomId},
+    id::{EventId, HubUserId, MatrixUserId, NotificationId, RoomId},
     media, message,
     time::{Rfc3339, rfc3339},
 };
@@ -26,6 +26,36 @@ pub(crate) struct Message {
     /// The notification whose message it is; left out for any other message.
     #[serde(skip_serializing_if = "Option::is_none")]
     notification_id: Option<NotificationId>,
+    /// The message that it replies to.
+    reply_to: Option<EventId>,
+    /// The text as HTML, as its sender wrote it: it may contain anything.
+    formatted_body: Option<String>,
+    mentions: Mentions,
+    /// The `txn_id` with which its sender sent it; left out without one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    txn_id: Option<String>,
+    /// Whether it has another content than it was sent with.
+    edited: bool,
+    /// The reactions to it, the most frequent ones first.
+    reactions: Vec<Reaction>,
+}
+
+/// The users whom a message mentions.
+#[derive(Serialize, JsonSchema)]
+struct Mentions {
+    hub_user_ids: Vec<HubUserId>,
+    /// Whether it mentions all members.
+    room: bool,
+}
+
+/// The users who reacted to a message with the same key.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "ReactionCount")]
+struct Reaction {
+    key: String,
+    count: i64,
+    /// Whether the caller is one of them.
+    own_event: bool,
 }
 
 /// The file of a message: its address on the homeserver, and the path at which this service gives it to
@@ -42,11 +72,22 @@ struct File {
     mimetype: Option<String>,
 }
 
+/// A reaction that was sent.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "SentReaction")]
+pub(crate) struct SentReaction {
+    pub(crate) event_id: EventId,
+}
+
 /// A page of the history of a room.
 #[derive(Serialize, JsonSchema)]
 pub(crate) struct History {
     messages: Vec<Message>,
+    /// The `from_token` of the next older page.
     end_token: Option<String>,
+    /// The `from_token` of the next newer page, with `direction=forward`.
+    start_token: Option<String>,
+    /// Whether there may be more messages in the direction of reading.
     has_more: bool,
 }
 
@@ -62,7 +103,19 @@ impl From<message::Message> for Message {
             timestamp: message.timestamp,
             file: message.file.map(File::from),
             notification_id: message.notification,
+            reply_to: message.reply_to,
+            formatted_body: message.formatted_body,
+            mentions: Mentions { hub_user_ids: message.mentions.users, room: message.mentions.room },
+            txn_id: message.txn_id,
+            edited: message.is_edited,
+            reactions: message.reactions.into_iter().map(Reaction::from).collect(),
         }
+    }
+}
+
+impl From<message::ReactionCount> for Reaction {
+    fn from(reaction: message::ReactionCount) -> Self {
+        Self { key: reaction.key, count: reaction.count, own_event: reaction.is_own }
     }
 }
 
@@ -83,6 +136,7 @@ impl From<message::History> for History {
         Self {
             messages: history.messages.into_iter().map(Message::from).collect(),
             end_token: history.end_token,
+            start_token: history.start_token,
             has_more: history.has_more,
         }
     }

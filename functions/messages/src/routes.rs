@@ -3,6 +3,7 @@
 use axum::extract::DefaultBodyLimit;
 use messenger_runtime::{
     Routes,
+    fields::SMALL_BODY_MAX,
     openapi::{
         Caller, Operation, ResponseObject,
         code::{self, HOMESERVER, REFUSED_BY_HOMESERVER, ROOM},
@@ -11,9 +12,9 @@ use messenger_runtime::{
 use serde_json::{Map, Value, json};
 
 use crate::{
-    download, history,
+    changes, download, history,
     request::{self, ID_MAX},
-    response::{History, Message},
+    response::{History, Message, SentReaction},
     send,
     upload::{self, TEXTS},
 };
@@ -24,8 +25,13 @@ pub fn routes() -> Routes {
     Routes::new("Messages", "Messages and files of rooms")
         .declare(
             sending(Operation::post("/api/v1/messages/send", send, "sendMessage", "Sends a message"))
-                .json(request::message),
+                .json(request::message)
+                .refuses(&[code::UNKNOWN_USER]),
         )
+        .declare(edit_operation())
+        .declare(redact_operation())
+        .declare(react_operation())
+        .declare(remove_reaction_operation())
         .declare(
             Operation::get(
                 "/api/v1/messages/history/{room_id}",
@@ -55,10 +61,42 @@ pub fn routes() -> Routes {
         .declare(download_operation())
 }
 
+fn edit_operation() -> Operation {
+    let path = "/api/v1/messages/{room_id}/{event_id}";
+    sending(Operation::patch(path, changes::edit, "editMessage", "Gives a text of the caller a new content"))
+        .json(request::edit)
+        .refuses(&[code::NOT_YOUR_MESSAGE, code::MESSAGE_NOT_EDITABLE, code::UNKNOWN_USER])
+}
+
+fn redact_operation() -> Operation {
+    let path = "/api/v1/messages/{room_id}/{event_id}";
+    writing(Operation::delete(path, changes::redact, "redactMessage", "Redacts a message"))
+        .query(request::reason)
+        .answer(ResponseObject::empty(204, "It has no content any more."))
+        .refuses(&[code::NOT_YOUR_MESSAGE])
+}
+
+fn react_operation() -> Operation {
+    let path = "/api/v1/messages/{room_id}/{event_id}/reactions";
+    writing(Operation::post(path, changes::react, "addReaction", "Reacts to a message"))
+        .json(request::reaction)
+        .body_limit(SMALL_BODY_MAX)
+        .answer(ResponseObject::json::<SentReaction>(201, "The one reaction of the caller with this key."))
+}
+
+fn remove_reaction_operation() -> Operation {
+    let path = "/api/v1/messages/{room_id}/{event_id}/reactions/{key}";
+    writing(Operation::delete(path, changes::remove_reaction, "removeReaction", "Removes a reaction"))
+        .answer(ResponseObject::empty(204, "The caller has no reaction with this key."))
+}
+
 fn sending(operation: Operation) -> Operation {
+    writing(operation).answer(ResponseObject::json::<Message>(200, "The message."))
+}
+
+fn writing(operation: Operation) -> Operation {
     operation
         .caller(Caller::User)
-        .answer(ResponseObject::json::<Message>(200, "The message."))
         .refuses(&[code::READ_ONLY_ROLE, code::ROOM_ENCRYPTED, code::MATRIX_ACCOUNT_TAKEN])
         .refuses(REFUSED_BY_HOMESERVER)
         .refuses(ROOM)

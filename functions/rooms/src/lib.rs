@@ -10,6 +10,7 @@
 //! GET  /api/v1/rooms/{id}/members                              the members
 //! POST /api/v1/rooms/{id}/leave                                leave
 //! POST /api/v1/rooms/{id}/read                                 mark all messages as read
+//! PUT|DELETE /api/v1/rooms/{id}/mute                          switch its sounds off or on
 //! POST /api/v1/rooms/{id}/typing {typing, timeout_ms?}         the caller types, or has stopped
 //! ```
 
@@ -123,6 +124,26 @@ async fn read(
     Path(room): Path<String>,
 ) -> Result<StatusCode, ApiError> {
     messenger.rooms().mark_read(&caller, &id(room)?).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+#[instrument(level = "debug", skip_all, fields(user = %caller.user.id(), %room))]
+async fn mute(
+    State(messenger): State<Messenger>,
+    Authenticated(caller): Authenticated,
+    Path(room): Path<String>,
+) -> Result<StatusCode, ApiError> {
+    messenger.rooms().set_muted(&caller, &id(room)?, true).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+#[instrument(level = "debug", skip_all, fields(user = %caller.user.id(), %room))]
+async fn unmute(
+    State(messenger): State<Messenger>,
+    Authenticated(caller): Authenticated,
+    Path(room): Path<String>,
+) -> Result<StatusCode, ApiError> {
+    messenger.rooms().set_muted(&caller, &id(room)?, false).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use messenger_core::{
-    id::{HubUserId, MatrixUserId, RoomId},
+    id::{EventId, HubUserId, MatrixUserId, RoomId},
     notification::EntityId,
     room::{self, RoomType},
     time::{Rfc3339, rfc3339_or_null},
@@ -33,6 +33,11 @@ pub(crate) struct Room {
     #[schemars(with = "Option<Rfc3339>")]
     last_message_ts: Option<Timestamp>,
     encrypted: bool,
+    /// The number of unread messages that mention the caller, among the last thousand of the room.
+    mention_count: i64,
+    muted: bool,
+    /// The last message that the caller has read.
+    read_event_id: Option<EventId>,
 }
 
 /// A room of the directory.
@@ -78,6 +83,9 @@ impl From<room::Room> for Room {
             last_message: room.last_message,
             last_message_ts: room.last_message_ts,
             encrypted: room.encrypted,
+            mention_count: room.mention_count,
+            muted: room.muted,
+            read_event_id: room.read_event_id,
         }
     }
 }

@@ -10,9 +10,9 @@ use messenger_runtime::{
 };
 
 use crate::{
-    create, directory, invite, join, leave, list, members, open_dm, read, request,
+    create, directory, invite, join, leave, list, members, mute, open_dm, read, request,
     response::{Listed, Member, Room, Rooms},
-    typing,
+    typing, unmute,
 };
 
 /// The routes of this function.
@@ -97,6 +97,23 @@ pub fn routes() -> Routes {
                 .caller(Caller::User)
                 .answer(ResponseObject::empty(204, "All of it is read, on all devices."))
                 .refuses(ROOM),
+        )
+        .declare(
+            Operation::put("/api/v1/rooms/{id}/mute", mute, "muteRoom", "Switches the sounds of a room off")
+                .caller(Caller::User)
+                .answer(ResponseObject::empty(204, "They are off, on all devices."))
+                .refuses(ROOM),
+        )
+        .declare(
+            Operation::delete(
+                "/api/v1/rooms/{id}/mute",
+                unmute,
+                "unmuteRoom",
+                "Switches the sounds of a room on",
+            )
+            .caller(Caller::User)
+            .answer(ResponseObject::empty(204, "They are on, on all devices."))
+            .refuses(ROOM),
         )
         .declare(
             Operation::post(

@@ -13,6 +13,7 @@ pub mod messages;
 pub mod notifications;
 pub mod onboarding;
 pub mod operations;
+pub mod reactions;
 pub mod room_registry;
 pub mod rooms;
 pub mod streams;

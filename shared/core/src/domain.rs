@@ -12,6 +12,7 @@ pub mod id;
 pub mod inbox;
 pub mod json;
 pub mod lease;
+pub mod markdown;
 pub mod matrix_ids;
 pub mod media;
 pub mod message;

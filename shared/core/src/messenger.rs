@@ -20,6 +20,7 @@ use crate::{
         notifications::Notifications,
         onboarding::Onboarding,
         operations::Operations,
+        reactions::Reactions,
         room_registry::RoomRegistry,
         rooms::{self, Rooms},
         streams::Streams,
@@ -68,6 +69,7 @@ struct Engines {
     registry: Arc<RoomRegistry>,
     rooms: Arc<Rooms>,
     messages: Arc<Messages>,
+    reactions: Arc<Reactions>,
     history: Arc<HistoryReader>,
     media: Arc<Media>,
     streams: Arc<Streams>,
@@ -116,8 +118,6 @@ impl Messenger {
             Arc::new(Messages::new(ports, &authorization, &transactions, &ids, &echoes, &follow_ups));
         let history = Arc::new(HistoryReader::new(ports, &registry, &authorization, &users, &ids));
         let media = Arc::new(Media::new(ports, &messages, &authorization, &ids, &echoes));
-        let streams = Arc::new(Streams::new(ports, &broker, &users, &settings));
-        let external_clients = Arc::new(ExternalClients::new(ports, &onboarding, &ids, &settings));
 
         let failures = Arc::new(RoomFailures::new(ports));
         let backfill = Arc::new(Backfill::new(ports));
@@ -157,13 +157,16 @@ impl Messenger {
             failures: &failures,
         };
         let reconcile = Arc::new(Reconcile::new(ports, &reconcile_parts, &ids));
-        let discovery = Arc::new(Discovery::new(ports, &ingest, &ids));
         let provisioning =
             Arc::new(Provisioning::new(ports, &onboarding, &registry, &ingest, &invitations, &ids));
         let pending = Arc::new(PendingEchoes::new(ports, &ingest, &catch_up, &backfill, &push, &echoes));
         tokio::spawn(pending.run(queue));
 
         Self(Arc::new(Engines {
+            reactions: Arc::new(Reactions::new(ports, &messages, &authorization, &transactions, &ids)),
+            streams: Arc::new(Streams::new(ports, &broker, &users, &settings)),
+            external_clients: Arc::new(ExternalClients::new(ports, &onboarding, &ids, &settings)),
+            discovery: Arc::new(Discovery::new(ports, &ingest, &ids)),
             settings,
             ids,
             broker,
@@ -180,8 +183,6 @@ impl Messenger {
             messages,
             history,
             media,
-            streams,
-            external_clients,
             operations: Arc::new(Operations::new(ports)),
             provisioning,
             ingest,
@@ -189,7 +190,6 @@ impl Messenger {
             typing,
             receipts,
             reconcile,
-            discovery,
         }))
     }
 
@@ -253,9 +253,14 @@ impl Messenger {
         &self.0.rooms
     }
 
-    /// Returns the engine that sends messages of users.
+    /// Returns the engine that sends, edits and redacts messages of users.
     pub fn messages(&self) -> &Arc<Messages> {
         &self.0.messages
+    }
+
+    /// Returns the engine that adds and removes reactions.
+    pub fn reactions(&self) -> &Arc<Reactions> {
+        &self.0.reactions
     }
 
     /// Returns the engine that reads the history of rooms.

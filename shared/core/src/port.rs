@@ -29,6 +29,7 @@ mod notifications;
 mod outbox;
 mod pending_leaves;
 mod reconciliation;
+mod relations;
 mod room_administration;
 mod room_marks;
 mod room_views;
@@ -66,11 +67,12 @@ pub use notifications::Notifications;
 pub use outbox::{Delivered, Outbox, QueueRelease, RoomQueue};
 pub use pending_leaves::{PendingLeave, PendingLeaves};
 pub use reconciliation::Reconciliation;
+pub use relations::{NewReaction, Redactable, Relations};
 pub use room_administration::{RoomAdministration, RoomMember, RoomSummary};
 pub use room_marks::RoomMarks;
 pub use room_views::{Read, ReadUpTo, RoomAccess, RoomViews};
 pub use rooms::Rooms;
-pub use timeline::{Changes, RoomChanges, Timeline, TimelinePage};
+pub use timeline::{Changes, RoomChanges, Surroundings, Timeline, TimelinePage};
 pub use traces::{Tracing, Untraced};
 pub use users::{UserWatcher, Users};
 pub use vault::Vault;
@@ -102,6 +104,7 @@ pub struct Ports {
     pub room_administration: Arc<dyn RoomAdministration>,
     pub membership_calls: Arc<dyn MembershipCalls>,
     pub timeline: Arc<dyn Timeline>,
+    pub relations: Arc<dyn Relations>,
     pub media: Arc<dyn Media>,
     pub ephemeral_events: Arc<dyn EphemeralEvents>,
     pub vault: Arc<dyn Vault>,
@@ -144,6 +147,7 @@ impl Ports {
             + RoomAdministration
             + MembershipCalls
             + Timeline
+            + Relations
             + Media
             + EphemeralEvents
             + 'static,
@@ -171,6 +175,7 @@ impl Ports {
             room_administration: homeserver.clone(),
             membership_calls: homeserver.clone(),
             timeline: homeserver.clone(),
+            relations: homeserver.clone(),
             media: homeserver.clone(),
             ephemeral_events: homeserver.clone(),
             homeserver,

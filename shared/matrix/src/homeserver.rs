@@ -45,6 +45,10 @@ impl Accounts for Appservice {
         self.http.ensure_user(user, display_name, &self.bot).await
     }
 
+    async fn silence(&self, room: &RoomId, user: &MatrixUserId, is_silent: bool) -> Result<()> {
+        self.http.silence_room(room, user, is_silent).await
+    }
+
     async fn show_as_direct(&self, room: &RoomId, user: &MatrixUserId, partner: &MatrixUserId) -> Result<()> {
         self.mark_direct(room, user, partner).await
     }

@@ -21,6 +21,7 @@ mod passwords;
 mod path;
 mod push_rules;
 pub mod registration;
+mod relations;
 mod restore;
 mod room;
 mod spans;

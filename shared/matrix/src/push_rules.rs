@@ -1,9 +1,13 @@
-//! The push rule that makes urgent notifications ring (Matrix specification, "Push Rules").
+//! The push rules of rooms that a user has muted, and the one that makes urgent notifications ring (Matrix specification, "Push Rules").
 //!
 //! The default rules make no sound for a mention of the room, and an event cannot list all members. Therefore
 //! each account has a rule of its own, so that all members hear the notification.
 
-use messenger_core::{Result, id::MatrixUserId, rendering::MARKER};
+use messenger_core::{
+    Result,
+    id::{MatrixUserId, RoomId},
+    rendering::MARKER,
+};
 use reqwest::StatusCode;
 use serde::de::IgnoredAny;
 use serde_json::{Value, json};
@@ -25,6 +29,21 @@ impl Http {
             known => return unless_refused(known, user).context("reading a push rule").map(|()| false),
         }
         self.put_push_rule(user, bot).await.map(|()| true)
+    }
+
+    /// Adds or removes the rule that makes a room silent (Matrix specification, "Push Rules", kind `room`).
+    pub(crate) async fn silence_room(
+        &self,
+        room: &RoomId,
+        user: &MatrixUserId,
+        is_silent: bool,
+    ) -> Result<()> {
+        let call = if is_silent { self.put().body(&json!({ "actions": [] })) } else { self.delete() };
+        let call = call.at("pushrules").at("global").at("room").at(room).by(user);
+        match call.send::<IgnoredAny>().await {
+            Err(cause) if !is_silent && cause.is_status(StatusCode::NOT_FOUND) => Ok(()),
+            result => result.context("changing the push rule of a room").map(drop),
+        }
     }
 
     async fn put_push_rule(&self, user: &MatrixUserId, bot: &MatrixUserId) -> Result<()> {

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use messenger_core::{
     Result,
     id::{EventId, MatrixUserId, RoomId},
-    port::{Changes, RoomChanges, Timeline, TimelinePage},
+    port::{Changes, RoomChanges, Surroundings, Timeline, TimelinePage},
     room_event::RoomEvent,
 };
 use reqwest::StatusCode;
@@ -45,6 +45,11 @@ struct Messages {
 struct EventContext {
     #[serde(default)]
     events_before: Vec<Box<RawValue>>,
+    event: Option<Box<RawValue>>,
+    #[serde(default)]
+    events_after: Vec<Box<RawValue>>,
+    start: String,
+    end: String,
 }
 
 /// The parameters of `/messages`.
@@ -55,9 +60,10 @@ struct PageRequest<'a> {
     filter: Option<&'a str>,
 }
 
+/// The response to a sent event.
 #[derive(Deserialize)]
-struct SentEvent {
-    event_id: EventId,
+pub(crate) struct SentEvent {
+    pub(crate) event_id: EventId,
 }
 
 #[async_trait]
@@ -92,21 +98,47 @@ impl Timeline for Appservice {
         limit: u32,
         reader: Option<&MatrixUserId>,
     ) -> Result<TimelinePage> {
-        // Synapse filters in its database, so that an empty page is the last one. Conduit ignores the filter.
-        let filter = json!({ "types": MESSAGE_TYPES }).to_string();
-        let filter = Some(filter.as_str());
-        match reader {
-            None => self.page(room, PageRequest { direction: "b", from, limit, filter }).await,
-            Some(user) => {
-                self.page_by(
-                    &self.readers.of(user),
-                    user,
-                    room,
-                    PageRequest { direction: "b", from, limit, filter },
-                )
-                .await
-            }
-        }
+        let filter = messages_filter();
+        let request = PageRequest { direction: "b", from, limit, filter: Some(&filter) };
+        let (device, user) = self.reader_of(reader);
+        self.page_by(&device, user, room, request).await
+    }
+
+    async fn later(
+        &self,
+        room: &RoomId,
+        from: &str,
+        limit: u32,
+        reader: Option<&MatrixUserId>,
+    ) -> Result<TimelinePage> {
+        let filter = messages_filter();
+        let request = PageRequest { direction: "f", from: Some(from), limit, filter: Some(&filter) };
+        let (device, user) = self.reader_of(reader);
+        self.page_by(&device, user, room, request).await
+    }
+
+    async fn around(
+        &self,
+        room: &RoomId,
+        event: &EventId,
+        limit: u32,
+        reader: Option<&MatrixUserId>,
+    ) -> Result<Option<Surroundings>> {
+        let (filter, limit) = (messages_filter(), limit.to_string());
+        let call = |http| {
+            let call = crate::call::Http::get(http).at("rooms").at(room).at("context").at(event);
+            call.query("limit", &limit).query("filter", &filter)
+        };
+        let (device, user) = self.reader_of(reader);
+        let context: EventContext = match device.read(&self.http, user, call).await {
+            // The homeserver does not distinguish a hidden event from an unknown one.
+            Err(cause) if cause.is_rejected() => return Ok(None),
+            context => context.context("reading the events around an event")?,
+        };
+        let later = context.events_after.iter().rev();
+        let events = later.chain(&context.event).chain(&context.events_before);
+        let events = events.filter_map(|event| parse_event(event, Some(room))).collect();
+        Ok(Some(Surroundings { events, before: context.start, later: context.end }))
     }
 
     async fn all_before(&self, room: &RoomId, from: Option<&str>, limit: u32) -> Result<TimelinePage> {
@@ -194,6 +226,11 @@ impl Timeline for Appservice {
 }
 
 impl Appservice {
+    /// Returns the device and the user who reads: the bot if `reader` is `None`.
+    fn reader_of<'u>(&'u self, reader: Option<&'u MatrixUserId>) -> (Device, &'u MatrixUserId) {
+        reader.map_or_else(|| (self.reader.clone(), &self.bot), |user| (self.readers.of(user), user))
+    }
+
     async fn page(&self, room: &RoomId, request: PageRequest<'_>) -> Result<TimelinePage> {
         self.page_by(&self.reader, &self.bot, room, request).await
     }
@@ -229,6 +266,12 @@ impl Appservice {
             end: page.end.filter(|_| !is_empty),
         })
     }
+}
+
+/// Returns the filter of messages. Synapse filters in its database, so that an empty page is the last one.
+/// Conduit ignores the filter.
+fn messages_filter() -> String {
+    json!({ "types": MESSAGE_TYPES }).to_string()
 }
 
 fn events(events: &[Box<RawValue>], room: &RoomId) -> Vec<RoomEvent> {

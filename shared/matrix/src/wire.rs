@@ -14,7 +14,7 @@ use messenger_core::json;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, value::RawValue};
 
-pub use event::{MESSAGE_TYPES, parse_event, parse_timestamp};
+pub use event::{MESSAGE_TYPES, parse_event, parse_redactable, parse_timestamp};
 pub use receipt::parse_receipts;
 pub use transaction::Transaction;
 pub use typing::parse_typing;

@@ -244,7 +244,7 @@ fn cors(config: &Config) -> CorsLayer {
     ];
     CorsLayer::new()
         .allow_origin(origins)
-        .allow_methods([Method::GET, Method::POST, Method::PATCH, Method::DELETE])
+        .allow_methods([Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE])
         .allow_headers(ALLOWED_HEADERS)
         .expose_headers(exposed.map(HeaderName::from_static))
         .max_age(Duration::from_hours(1))

@@ -18,7 +18,7 @@ begin
     select base + row_number() over (order by seen.hub_user_id), p_tenant,
            format('t%s:u:%s', p_tenant, seen.hub_user_id), 'room_left', p_room,
            row(seen.display_name, seen.room_type, seen.topic, seen.entity_type, seen.entity_id, seen.last_message_ts,
-               seen.unread_count, null, seen.encrypted)::room_snapshot
+               seen.unread_count, null, seen.encrypted, seen.mention_count, seen.muted, null)::room_snapshot
     from room_views seen
     where seen.tenant_id = p_tenant and seen.matrix_room_id = p_room;
     get diagnostics ended = row_count;
@@ -69,6 +69,7 @@ begin
     perform end_memberships(p_tenant, p_room);
     delete from recent_messages where tenant_id = p_tenant and matrix_room_id = any (closing);
     delete from message_edits where tenant_id = p_tenant and matrix_room_id = any (closing);
+    delete from reactions where tenant_id = p_tenant and matrix_room_id = any (closing);
     delete from media where tenant_id = p_tenant and matrix_room_id = any (closing);
     delete from former_rooms where matrix_room_id = any (closing);
     delete from rooms where tenant_id = p_tenant and kind = room.kind and key = room.key;

@@ -33,7 +33,8 @@ begin
     for one in
         select * from jsonb_to_recordset(batch) as x (
             n integer, event_id text, tenant_id bigint, room text, at timestamptz, change text, hub_user text,
-            of text, sender text, content jsonb, summary text, mxc text, filename text, mimetype text,
+            of text, sender text, key text, content jsonb, summary text, mentioned text[],
+            mentions_room boolean, mxc text, filename text, mimetype text,
             kind text, payload text)
         order by n
     loop
@@ -60,16 +61,19 @@ begin
             where tenant_id = one.tenant_id and matrix_room_id = one.room
             returning message_count into count;
             if found then
-                insert into recent_messages (tenant_id, matrix_room_id, event_id, number, summary)
-                values (one.tenant_id, one.room, one.event_id, count, one.summary)
+                insert into recent_messages (tenant_id, matrix_room_id, event_id, number, summary, mentioned,
+                                             mentions_room)
+                values (one.tenant_id, one.room, one.event_id, count, one.summary, one.mentioned,
+                        coalesce(one.mentions_room, false))
                 on conflict do nothing;
                 if count % 50 = 0 then
                     delete from recent_messages
-                    where tenant_id = one.tenant_id and matrix_room_id = one.room and number <= count - 50;
+                    where tenant_id = one.tenant_id and matrix_room_id = one.room and number <= count - 50
+                      and (number <= count - 1000 or not (mentions_room or mentioned is not null));
                 end if;
             end if;
             -- The sender has read everything before their own message.
-            update room_members member set read_count = count
+            update room_members member set read_count = count, read_event_id = one.event_id
             from room_members before
             where member.tenant_id = one.tenant_id and member.hub_user_id = one.hub_user
               and member.matrix_room_id = one.room and before.tenant_id = one.tenant_id
@@ -105,6 +109,8 @@ begin
             delete from media
             where tenant_id = one.tenant_id and matrix_room_id = one.room and event_id in (
                 select one.of union all select edit_event_id from message_edits where event_id = one.of);
+            delete from reactions
+            where matrix_room_id = one.room and (event_id = one.of or reaction_event_id = one.of);
             delete from message_edits
             where tenant_id = one.tenant_id and (event_id = one.of or edit_event_id = one.of)
               and matrix_room_id = one.room;
@@ -121,8 +127,12 @@ begin
         when 'topic' then
             update rooms set topic = nullif(one.summary, '')
             where tenant_id = one.tenant_id and matrix_room_id = one.room;
-        else
-            -- A reaction changes no table.
+        when 'reaction' then
+            if one.key is not null then
+                insert into reactions (reaction_event_id, tenant_id, matrix_room_id, event_id, sender, key)
+                values (one.event_id, one.tenant_id, one.room, one.of, one.sender, one.key)
+                on conflict do nothing;
+            end if;
         end case;
         if one.mxc is not null then
             -- A file that an edit brought goes with the edit.

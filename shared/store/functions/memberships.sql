@@ -15,11 +15,12 @@ begin
         perform leave_room(p_tenant, p_room, p_user);
         return;
     end if;
-    insert into room_members (tenant_id, hub_user_id, matrix_room_id, read_count, joined_position)
-    select p_tenant, hub_user_id, p_room,
-           coalesce((select message_count from rooms where tenant_id = p_tenant and matrix_room_id = p_room), 0),
+    insert into room_members (tenant_id, hub_user_id, matrix_room_id, read_count, read_event_id, joined_position)
+    select p_tenant, hub_user_id, p_room, coalesce(room.message_count, 0), room.last_event_id,
            (select position from feed_head)
-    from users where hub_user_id = p_user and tenant_id = p_tenant
+    from users
+    left join rooms room on room.tenant_id = p_tenant and room.matrix_room_id = p_room
+    where users.hub_user_id = p_user and users.tenant_id = p_tenant
     on conflict do nothing;
     if found then
         perform append_membership(p_tenant, p_user, 'room_joined', p_room, (
@@ -28,6 +29,29 @@ begin
     elsif exists (select from users where hub_user_id = p_user and tenant_id <> p_tenant) then
         perform leave_room(p_tenant, p_room, p_user);
     end if;
+end $$;
+
+-- Switches the sounds of a room off or on for a member, and notifies the member's devices (`p_payload`).
+-- Repeating it changes nothing. Returns `false` if the user is no member.
+create or replace function set_muted(p_tenant bigint, p_room text, p_user text, p_muted boolean, p_payload text)
+    returns boolean
+language plpgsql as $$
+declare
+    is_muted boolean := (
+        select muted from room_members
+        where tenant_id = p_tenant and matrix_room_id = p_room and hub_user_id = p_user);
+begin
+    if is_muted is null or is_muted = p_muted then
+        return is_muted is not null;
+    end if;
+    -- The lock of the event log comes first.
+    perform from feed_head for update;
+    update room_members set muted = p_muted
+    where tenant_id = p_tenant and matrix_room_id = p_room and hub_user_id = p_user and muted <> p_muted;
+    if found then
+        perform append_event(p_tenant, format('t%s:u:%s', p_tenant, p_user), 'room_muted', p_room, p_payload);
+    end if;
+    return true;
 end $$;
 
 -- Removes a user from a room.

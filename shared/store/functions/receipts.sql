@@ -15,7 +15,8 @@ begin
         return;
     end if;
     perform from feed_head for update;
-    update room_members member set read_count = room.message_count
+    update room_members member
+    set read_count = room.message_count, read_event_id = coalesce(room.last_event_id, member.read_event_id)
     from rooms room
     where room.tenant_id = p_tenant and room.matrix_room_id = p_room and member.tenant_id = p_tenant
       and member.hub_user_id = p_user and member.matrix_room_id = p_room;
@@ -57,10 +58,11 @@ begin
                 perform from feed_head for update;
                 is_locked := true;
             end if;
-            update room_members member set read_count = known.number
-            from (select max(recent.number) as number from recent_messages recent
+            update room_members member set read_count = known.number, read_event_id = known.event_id
+            from (select recent.number, recent.event_id from recent_messages recent
                   where recent.tenant_id = one.tenant_id and recent.matrix_room_id = one.matrix_room_id
-                    and recent.event_id = any (one.ids)) known
+                    and recent.event_id = any (one.ids)
+                  order by recent.number desc limit 1) known
             where member.tenant_id = one.tenant_id and member.hub_user_id = one.hub_user_id
               and member.matrix_room_id = one.matrix_room_id and member.read_count < known.number
             returning (select room.message_count from rooms room

@@ -36,6 +36,11 @@ begin
     update rooms set message_count = message_count - 1 where tenant_id = p_tenant and matrix_room_id = p_room;
     update room_members set read_count = read_count - 1
     where tenant_id = p_tenant and matrix_room_id = p_room and read_count >= removed;
+    update room_members set read_event_id = (
+        select event_id from recent_messages
+        where tenant_id = p_tenant and matrix_room_id = p_room and number < removed
+        order by number desc limit 1)
+    where tenant_id = p_tenant and matrix_room_id = p_room and read_event_id = p_event;
     return true;
 end $$;
 
@@ -47,7 +52,9 @@ language sql immutable as $$
                 'room_id', 'event_id', 'edit_event_id', 'reaction_event_id', 'sender', 'sender_display_name',
                 'timestamp')), '{}')
             || case p_kind when 'reaction' then '{"key": "", "redacted": true}'
-                           else '{"body": "", "msg_type": "m.text", "redacted": true}' end::jsonb)::text
+                           else '{"body": "", "msg_type": "m.text", "redacted": true, "reply_to": null,
+                                  "formatted_body": null, "mentions": {"hub_user_ids": [], "room": false}}'
+               end::jsonb)::text
     from jsonb_each(payload)
 $$;
 

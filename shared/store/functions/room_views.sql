@@ -10,7 +10,12 @@ select member.tenant_id, member.hub_user_id, room.matrix_room_id,
        greatest(room.message_count - member.read_count, 0) as unread_count,
        case when last.is_visible then room.last_message end as last_message,
        case when last.is_visible then room.last_message_ts end as last_message_ts,
-       room.activity, room.encrypted
+       room.activity, room.encrypted,
+       (select count(*) from recent_messages recent
+        where recent.tenant_id = room.tenant_id and recent.matrix_room_id = room.matrix_room_id
+          and recent.number > member.read_count and (recent.mentions_room or recent.mentioned is not null)
+          and (recent.mentions_room or member.hub_user_id = any (recent.mentioned))) as mention_count,
+       member.muted, member.read_event_id
 from room_members member
 join rooms room on room.matrix_room_id = member.matrix_room_id and room.tenant_id = member.tenant_id
 cross join lateral (
@@ -30,5 +35,5 @@ left join users partner on partner.hub_user_id = other.partner_id and partner.te
 create or replace function snapshot_of(room room_views) returns room_snapshot
 language sql immutable as $$
     select room.display_name, room.room_type, room.topic, room.entity_type, room.entity_id, room.last_message_ts,
-           room.unread_count, room.last_message, room.encrypted
+           room.unread_count, room.last_message, room.encrypted, room.mention_count, room.muted, room.read_event_id
 $$;

@@ -37,7 +37,7 @@ begin
     update recent_messages set matrix_room_id = p_new where tenant_id = p_tenant and matrix_room_id = p_old;
     perform add_member(p_tenant, p_new, named.id) from unnest(p_members) as named (id);
     update room_members member
-    set read_count = one.read_count, joined_at = one.joined_at
+    set read_count = one.read_count, read_event_id = one.read_event_id, muted = one.muted, joined_at = one.joined_at
     from unnest(former) one
     where member.tenant_id = p_tenant and member.matrix_room_id = p_new and member.hub_user_id = one.hub_user_id;
     return true;

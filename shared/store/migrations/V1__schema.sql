@@ -50,7 +50,8 @@ create table feed_copy (
 -- A room as a member saw it when its event was appended.
 create type room_snapshot as (
     display_name text, room_type text, topic text, entity_type text, entity_id text, last_message_ts timestamptz,
-    unread_count bigint, last_message text, encrypted boolean);
+    unread_count bigint, last_message text, encrypted boolean, mention_count bigint, muted boolean,
+    read_event_id text);
 
 create table events (
     position        bigint not null,
@@ -211,6 +212,10 @@ create table room_members (
     matrix_room_id  text not null,
     -- The number of messages of the room that the member has read: `rooms.message_count - read_count` are unread.
     read_count      bigint not null default 0,
+    -- The last message that the member has read; null if there is none, or if it is not known.
+    read_event_id   text,
+    -- Whether the member has switched off the sounds of the room.
+    muted           boolean not null default false,
     joined_at       timestamptz not null default clock_timestamp(),
     -- The member's streams do not carry room events up to this position.
     joined_position bigint not null default 0,
@@ -265,7 +270,8 @@ create table warned_rooms (
     warned_at      timestamptz not null default now()
 );
 
--- At least the last fifty messages of each room, without their edits. `number` is the `rooms.message_count`
+-- At least the last fifty messages of each room, and those among the last thousand that mention somebody,
+-- without their edits. `number` is the `rooms.message_count`
 -- of the message; a redaction closes the gap.
 create table recent_messages (
     tenant_id      bigint not null,
@@ -273,11 +279,17 @@ create table recent_messages (
     event_id       text not null,
     number         bigint not null,
     summary        text not null,
+    -- The mentioned users; null if there are none.
+    mentioned      text[],
+    -- Whether it mentions all members.
+    mentions_room  boolean not null default false,
     -- By our clock: the sender decides the homeserver's timestamp.
     received_at    timestamptz not null default clock_timestamp(),
     primary key (tenant_id, matrix_room_id, event_id)
 );
 create index recent_messages_by_number on recent_messages (tenant_id, matrix_room_id, number);
+create index recent_mentions on recent_messages (tenant_id, matrix_room_id, number)
+    where mentions_room or mentioned is not null;
 
 -- Edits of messages. Only those by the message's own sender count; the reader of the history checks the
 -- sender.
@@ -293,6 +305,20 @@ create table message_edits (
 );
 create index message_edits_by_event on message_edits (event_id, sender, edited_at);
 create index message_edits_by_room on message_edits (matrix_room_id);
+
+-- Reactions to messages. A user who has reacted twice with one key counts once.
+create table reactions (
+    reaction_event_id text primary key,
+    tenant_id         bigint not null,
+    matrix_room_id    text not null,
+    event_id          text not null,
+    sender            text not null,
+    key               text not null,
+    -- By our clock: the sender decides the homeserver's timestamp.
+    received_at       timestamptz not null default clock_timestamp()
+);
+create index reactions_by_event on reactions (event_id, key, sender);
+create index reactions_by_room on reactions (matrix_room_id);
 
 -- Messages with files. The members of the room may read a file that its owner posted.
 create table media (

@@ -3,6 +3,7 @@
 use async_trait::async_trait;
 use messenger_core::{
     Result,
+    event::payload::{EventPayload, RoomMuted},
     id::{HubUserId, Position, RoomId, TenantId},
     port::{Memberships, ReaderRights},
     user::Role,
@@ -12,6 +13,7 @@ use crate::PgStore;
 
 const ADD: &str = "select add_member($1, $2, $3)";
 const REMOVE: &str = "select remove_member($1, $2, $3)";
+const SET_MUTED: &str = "select set_muted($1, $2, $3, $4, $5)";
 const IS_MEMBER: &str = "select exists (
     select from room_members where tenant_id = $1 and hub_user_id = $2 and matrix_room_id = $3)";
 const READER_RIGHTS: &str = "select role, array(
@@ -39,6 +41,19 @@ impl Memberships for PgStore {
         let parameters: [&(dyn tokio_postgres::types::ToSql + Sync); 3] =
             [&tenant.0, &user.as_str(), &room.as_str()];
         Ok(self.database.query_one("looking for a member", IS_MEMBER, &parameters).await?.get(0))
+    }
+
+    async fn set_muted(
+        &self,
+        tenant: TenantId,
+        room: &RoomId,
+        user: &HubUserId,
+        muted: bool,
+    ) -> Result<bool> {
+        let payload = EventPayload::RoomMuted(RoomMuted { room_id: room, muted }).serialise()?;
+        let parameters: [&(dyn tokio_postgres::types::ToSql + Sync); 5] =
+            [&tenant.0, &room.as_str(), &user.as_str(), &muted, &payload.as_str()];
+        Ok(self.database.query_one("muting a room", SET_MUTED, &parameters).await?.get(0))
     }
 
     async fn reader_rights(&self, tenant: TenantId, user: &HubUserId) -> Result<Option<ReaderRights>> {

@@ -8,7 +8,8 @@ use messenger_core::{
     event::Kind,
     id::{EventId, HubUserId, MatrixUserId, RoomId, TenantId},
     media::{Mxc, Posted},
-    port::{Change, Edit, IngestedEvent, Messages, RedactedEdit},
+    message::{REACTION_KEY_MAX, ReactionCount},
+    port::{Change, Edit, IngestedEvent, Messages, NewReaction, RedactedEdit},
     time::Rfc3339,
 };
 use serde_json::{Value, json};
@@ -35,6 +36,21 @@ const WITHOUT: &str = "select redacted.event_id, last.edit_event_id, last.conten
         order by edited_at desc, edit_event_id collate \"C\" desc limit 1
     ) last on true
     where redacted.tenant_id = $1 and redacted.matrix_room_id = $2 and redacted.edit_event_id = $3";
+const REACTIONS: &str = "select event_id, key, users, is_own
+    from (
+        select event_id, key, count(distinct sender) as users, bool_or(sender = $3) as is_own,
+            row_number() over (
+                partition by event_id order by count(distinct sender) desc, min(received_at), key
+            ) as place
+        from reactions
+        join unnest($1::text[], $2::text[]) as message (room, id)
+          on reactions.event_id = message.id and reactions.matrix_room_id = message.room
+        group by event_id, key
+    ) counted
+    where place <= $4 order by event_id, place";
+const REACTIONS_OF: &str = "select reaction_event_id from reactions
+    where event_id = $1 and key = $2 and sender = $3 and matrix_room_id = $4
+    order by received_at, reaction_event_id";
 const OWN: &str = "insert into media_owners (mxc, owner, since) values ($1, $2, '-infinity')
     on conflict (mxc) do update set owner = excluded.owner, since = excluded.since";
 /// In a replaced room the members of its successor count; in a restricted one, those who had joined before
@@ -88,6 +104,32 @@ impl Messages for PgStore {
         }))
     }
 
+    async fn reactions(
+        &self,
+        of: &[(RoomId, EventId)],
+        reader: &MatrixUserId,
+        most: u32,
+    ) -> Result<Vec<(EventId, ReactionCount)>> {
+        let (rooms, ids): (Vec<_>, Vec<_>) = of.iter().map(|(room, id)| (room.as_str(), id.as_str())).unzip();
+        let most = i64::from(most);
+        let parameters: [&(dyn tokio_postgres::types::ToSql + Sync); 4] =
+            [&rooms, &ids, &reader.as_str(), &most];
+        let rows = self.database.query("reading reactions", REACTIONS, &parameters).await?;
+        let reaction = |row: &Row| {
+            let reaction = ReactionCount { key: row.get(1), count: row.get(2), is_own: row.get(3) };
+            (EventId::new(row.get::<_, String>(0)), reaction)
+        };
+        Ok(rows.iter().map(reaction).collect())
+    }
+
+    async fn reactions_of(&self, reaction: NewReaction<'_>) -> Result<Vec<EventId>> {
+        let NewReaction { room, of, sender, key } = reaction;
+        let parameters: [&(dyn tokio_postgres::types::ToSql + Sync); 4] =
+            [&of.as_str(), &key, &sender.as_str(), &room.as_str()];
+        let rows = self.database.query("finding a reaction", REACTIONS_OF, &parameters).await?;
+        Ok(rows.iter().map(|row| EventId::new(row.get::<_, String>(0))).collect())
+    }
+
     async fn own(&self, file: &Mxc, owner: &MatrixUserId) -> Result<()> {
         let parameters: [&(dyn tokio_postgres::types::ToSql + Sync); 2] =
             [&file.to_string(), &owner.as_str()];
@@ -124,16 +166,20 @@ fn wire(n: usize, event: &IngestedEvent) -> Value {
         "payload": event.payload.as_ref().map(messenger_core::event::Payload::as_str),
     });
     let change = match &event.change {
-        Change::Message { by, summary, .. } => {
-            json!({ "change": "message", "hub_user": by, "summary": summary })
-        }
+        Change::Message { by, summary, mentions, .. } => json!({
+            "change": "message", "hub_user": by, "summary": summary,
+            "mentioned": Some(&mentions.users).filter(|users| !users.is_empty()), "mentions_room": mentions.room,
+        }),
         Change::Edited { of, by, content } => json!({
             "change": "edited", "of": of, "sender": by, "content": content::to_json(content),
             "summary": content.summary(),
         }),
         Change::Redacted { of } => json!({ "change": "redacted", "of": of }),
         Change::RedactedEdit { edit } => json!({ "change": "redacted_edit", "of": edit }),
-        Change::Reaction => json!({ "change": "reaction" }),
+        Change::Reaction { of, key } => {
+            let is_short = key.chars().count() <= REACTION_KEY_MAX;
+            json!({ "change": "reaction", "of": of, "key": is_short.then_some(key) })
+        }
         Change::Joined(user) => json!({ "change": "joined", "hub_user": user }),
         Change::Left(user) => json!({ "change": "left", "hub_user": user }),
         Change::Named(name) => json!({ "change": "named", "summary": name }),

@@ -19,7 +19,7 @@ use crate::{PgStore, error::fault, room_marks, users};
 macro_rules! columns {
     () => {
         "matrix_room_id, display_name, room_type, topic, entity_type, entity_id, last_message_ts, unread_count,
-            last_message, encrypted"
+            last_message, encrypted, mention_count, muted, read_event_id"
     };
 }
 
@@ -64,6 +64,13 @@ const MEMBERS: &str = concat!(
     " from users where tenant_id = $1
       and hub_user_id in (select hub_user_id from room_members where tenant_id = $1 and matrix_room_id = $2)
     order by search_name, hub_user_id"
+);
+const MEMBERS_AMONG: &str = concat!(
+    "select ",
+    users::columns!(),
+    " from users where tenant_id = $1 and hub_user_id in (
+        select hub_user_id from room_members
+        where tenant_id = $1 and matrix_room_id = $2 and hub_user_id = any($3))"
 );
 const PEOPLE: &str = concat!(
     "select ",
@@ -127,6 +134,13 @@ impl RoomViews for PgStore {
         Ok(rows.iter().map(users::user).collect())
     }
 
+    async fn members_among(&self, tenant: TenantId, room: &RoomId, ids: &[HubUserId]) -> Result<Vec<User>> {
+        let ids: Vec<_> = ids.iter().map(HubUserId::as_str).collect();
+        let parameters: [&(dyn tokio_postgres::types::ToSql + Sync); 3] = [&tenant.0, &room.as_str(), &ids];
+        let rows = self.database.query("finding members", MEMBERS_AMONG, &parameters).await?;
+        Ok(rows.iter().map(users::user).collect())
+    }
+
     async fn people(&self, tenant: TenantId, ids: &[HubUserId], localparts: &[String]) -> Result<Vec<User>> {
         let ids: Vec<_> = ids.iter().map(HubUserId::as_str).collect();
         let rows = self.database.query("finding users", PEOPLE, &[&tenant.0, &ids, &localparts]).await?;
@@ -154,7 +168,7 @@ impl RoomViews for PgStore {
 
 /// Reads the columns that [`Room`] and [`Listed`] have in common, and further columns of one of them.
 macro_rules! read {
-    ($type:ident, $row:ident, $first:expr, $($field:ident: $column:literal),+) => {
+    ($type:ident, $row:ident, $first:expr, { $($known:ident)? }, $($field:ident: $column:literal),+) => {
         Ok($type {
             matrix_room_id: RoomId::new($row.get::<_, String>($first)),
             display_name: $row.get($first + 1),
@@ -164,6 +178,7 @@ macro_rules! read {
             entity_type: $row.get($first + 4),
             entity_id: $row.get::<_, Option<&str>>($first + 5).map(EntityId::parse),
             last_message_ts: $row.get($first + 6),
+            $($known,)?
             $($field: $row.get($first + $column)),+
         })
     };
@@ -171,9 +186,11 @@ macro_rules! read {
 
 /// Reads a room from columns of a row, beginning with `first`.
 pub(crate) fn room(row: &Row, first: usize) -> Result<Room> {
-    read!(Room, row, first, unread_count: 7, last_message: 8, encrypted: 9)
+    let read_event_id = row.get::<_, Option<String>>(first + 12).map(EventId::new);
+    read!(Room, row, first, { read_event_id }, unread_count: 7, last_message: 8, encrypted: 9, mention_count: 10,
+        muted: 11)
 }
 
 fn listed(row: &Row) -> Result<Listed> {
-    read!(Listed, row, 0, joined: 7)
+    read!(Listed, row, 0, {}, joined: 7)
 }

@@ -45,6 +45,7 @@ pub mod pending_leaves;
 pub mod provisioning;
 pub mod queue_state;
 pub mod queues;
+pub mod reactions;
 pub mod receipts;
 pub mod reconciliation;
 pub mod records;

@@ -7,6 +7,7 @@ mod ephemeral_events;
 mod faults;
 mod files;
 mod membership_calls;
+mod relations;
 mod state;
 mod timeline;
 
@@ -61,6 +62,8 @@ struct State {
     files: files::Table,
     /// The time that has passed since the tests began.
     passed: Duration,
+    /// The rooms that users have silenced.
+    silent: BTreeSet<(RoomId, MatrixUserId)>,
     /// Set if an unknown sync token counts as the beginning, as on Conduit.
     accepts_unknown_tokens: bool,
 }

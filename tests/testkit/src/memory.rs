@@ -20,6 +20,7 @@ mod rooms;
 mod users;
 
 use std::{
+    collections::BTreeSet,
     sync::{Arc, Mutex, MutexGuard, Weak},
     time::Duration,
 };
@@ -29,7 +30,7 @@ use messenger_core::{
     Error, Ports, Result,
     error::{Failure, System},
     event::Event,
-    id::HubUserId,
+    id::{HubUserId, RoomId, TenantId},
     live::ephemeral_channel::EphemeralChannel,
     lock,
     port::UserWatcher,
@@ -62,6 +63,7 @@ struct State {
     jitter: Duration,
     users: users::Table,
     rooms: rooms::Table,
+    muted: BTreeSet<(TenantId, HubUserId, RoomId)>,
     members: memberships::Table,
     arrivals: memberships::Arrivals,
     records: records::Table,
@@ -92,6 +94,7 @@ impl Default for Memory {
             jitter: Duration::ZERO,
             users: users::Table::default(),
             rooms: rooms::Table::default(),
+            muted: BTreeSet::new(),
             members: memberships::Table::default(),
             arrivals: memberships::Arrivals::default(),
             records: records::Table::default(),

@@ -1,7 +1,7 @@
 //! Checks that every contract test is listed in the macros, and so is run.
 
 /// The modules of the contract, with their source.
-const CONTRACT: [(&str, &str); 30] = [
+const CONTRACT: [(&str, &str); 31] = [
     ("accept", include_str!("../src/contract/accept.rs")),
     ("ageing", include_str!("../src/contract/ageing.rs")),
     ("audience", include_str!("../src/contract/audience.rs")),
@@ -23,6 +23,7 @@ const CONTRACT: [(&str, &str); 30] = [
     ("notifications", include_str!("../src/contract/notifications.rs")),
     ("outbox", include_str!("../src/contract/outbox.rs")),
     ("queue_state", include_str!("../src/contract/queue_state.rs")),
+    ("reactions", include_str!("../src/contract/reactions.rs")),
     ("receipts", include_str!("../src/contract/receipts.rs")),
     ("reconciliation", include_str!("../src/contract/reconciliation.rs")),
     ("records", include_str!("../src/contract/records.rs")),

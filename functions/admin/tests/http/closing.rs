@@ -6,7 +6,7 @@ use http::Method;
 use messenger_core::{
     Error, Messenger,
     id::{HubUserId, RoomId},
-    message::MessageContent,
+    message::OutgoingMessage,
     notification::{Notification, SendResult, Status},
     room::{RoomCreation, RoomKey},
     user::Caller,
@@ -20,8 +20,8 @@ fn key() -> RoomKey {
     fixtures::machine(42, "").room_key(TENANT)
 }
 
-fn text(body: &str) -> MessageContent {
-    MessageContent::text(body.to_owned(), "m.text")
+fn text(body: &str) -> OutgoingMessage {
+    OutgoingMessage::text(body.to_owned(), "m.text")
 }
 
 async fn close(site: &Site, room: &RoomId) -> (u16, Value) {

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use messenger_core::{message::MessageContent, room::RoomCreation};
+use messenger_core::{message::OutgoingMessage, room::RoomCreation};
 use messenger_testkit::fixtures;
 use serde_json::{Value, json};
 
@@ -34,7 +34,7 @@ async fn rooms_are_listed_newest_first_without_any_text() {
     let (anna, bert) = (site.ready("anna").await, site.ready("bert").await);
     site.notify(&site.messenger, fixtures::machine(42, "hot")).await;
     let chat = site.messenger.rooms().open_direct_chat(&anna, bert.user.id()).await.expect("opened");
-    let text = MessageContent::text("a secret", "m.text");
+    let text = OutgoingMessage::text("a secret", "m.text");
     let room = &chat.matrix_room_id;
     site.messenger.messages().send(&anna, room, text, None).await.expect("sent");
     let creation = RoomCreation { name: "Schicht".into(), topic: Some("Nacht".into()), invite: Vec::new() };
@@ -102,7 +102,7 @@ async fn members_are_listed_with_their_unread_messages() {
     let (anna, bert) = (site.ready("anna").await, site.ready("bert").await);
     let creation = RoomCreation { name: "Schicht".into(), topic: None, invite: vec!["bert".into()] };
     let room = site.messenger.rooms().create(&anna, creation).await.expect("created").matrix_room_id;
-    let text = MessageContent::text("hello", "m.text");
+    let text = OutgoingMessage::text("hello", "m.text");
     site.messenger.messages().send(&anna, &room, text, None).await.expect("sent");
     site.ingest(&site.messenger, &room).await;
 

@@ -270,7 +270,11 @@ async fn only_members_of_its_room_get_a_file() {
         let answer = app.get("bert", &format!("/api/v1/messages/media/{path}")).await;
         assert_eq!((answer.status, &answer.body["code"]), (404, &json!("not_found")), "{path}");
     }
-    assert_eq!(app.get("bert", "/api/v1/messages/media/hub.local").await.status, 404);
+    assert_eq!(
+        app.get("bert", "/api/v1/messages/media/hub.local").await.status,
+        405,
+        "a message has no `GET`"
+    );
     app.messenger.homeserver.switch_off();
     let away = app.get("bert", &url).await;
     assert_eq!((away.status, &away.body["code"]), (503, &json!("homeserver_unavailable")));

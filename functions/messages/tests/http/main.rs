@@ -1,6 +1,8 @@
 //! Messages and files on the wire: answers and refusals.
 #![expect(clippy::expect_used, reason = "a missing precondition fails the test")]
 
+mod changes;
+mod composing;
 mod downloading;
 mod limits;
 mod logging;

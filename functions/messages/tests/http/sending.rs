@@ -17,8 +17,16 @@ async fn a_sent_message_is_answered_with_each_field() {
       },
       "body": {
         "body": "Größe 42 ✓\n zweite Zeile ",
+        "edited": false,
         "event_id": "$event1",
+        "formatted_body": null,
+        "mentions": {
+          "hub_user_ids": [],
+          "room": false
+        },
         "msg_type": "m.text",
+        "reactions": [],
+        "reply_to": null,
         "room_id": "!room1",
         "sender": "@anna:hub.local",
         "sender_display_name": "Name von anna",

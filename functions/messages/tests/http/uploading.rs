@@ -27,13 +27,21 @@ async fn a_file_becomes_a_message_with_every_field() {
       },
       "body": {
         "body": "Die Fräse",
+        "edited": false,
         "event_id": "$event1",
         "file_size": 26,
         "file_url": "mxc://hub.local/file1",
         "filename": "Übersicht Ä.png",
+        "formatted_body": null,
         "media_path": "/api/v1/messages/media/hub.local/file1",
+        "mentions": {
+          "hub_user_ids": [],
+          "room": false
+        },
         "mimetype": "image/png",
         "msg_type": "m.image",
+        "reactions": [],
+        "reply_to": null,
         "room_id": "!room1",
         "sender": "@anna:hub.local",
         "sender_display_name": "Name von anna",

@@ -42,6 +42,9 @@ async fn a_list_has_each_kind_of_room_with_each_field() {
             "last_message": "Läuft wieder",
             "last_message_ts": "2026-01-01T06:00:06.000000Z",
             "matrix_room_id": "!room5",
+            "mention_count": 0,
+            "muted": false,
+            "read_event_id": null,
             "room_type": "entity",
             "topic": null,
             "unread_count": 1
@@ -54,6 +57,9 @@ async fn a_list_has_each_kind_of_room_with_each_field() {
             "last_message": null,
             "last_message_ts": null,
             "matrix_room_id": "!room4",
+            "mention_count": 0,
+            "muted": false,
+            "read_event_id": null,
             "room_type": "dm",
             "topic": null,
             "unread_count": 0
@@ -66,6 +72,9 @@ async fn a_list_has_each_kind_of_room_with_each_field() {
             "last_message": null,
             "last_message_ts": null,
             "matrix_room_id": "!room3",
+            "mention_count": 0,
+            "muted": false,
+            "read_event_id": null,
             "room_type": "dm",
             "topic": null,
             "unread_count": 0
@@ -78,6 +87,9 @@ async fn a_list_has_each_kind_of_room_with_each_field() {
             "last_message": null,
             "last_message_ts": null,
             "matrix_room_id": "!room2",
+            "mention_count": 0,
+            "muted": false,
+            "read_event_id": null,
             "room_type": "custom",
             "topic": null,
             "unread_count": 0
@@ -90,6 +102,9 @@ async fn a_list_has_each_kind_of_room_with_each_field() {
             "last_message": null,
             "last_message_ts": null,
             "matrix_room_id": "!room1",
+            "mention_count": 0,
+            "muted": false,
+            "read_event_id": null,
             "room_type": "general",
             "topic": null,
             "unread_count": 0
@@ -120,6 +135,9 @@ async fn a_room_is_created() {
         "last_message": null,
         "last_message_ts": null,
         "matrix_room_id": "!room2",
+        "mention_count": 0,
+        "muted": false,
+        "read_event_id": null,
         "room_type": "custom",
         "topic": "Fräse & Drehbank",
         "unread_count": 0
@@ -150,6 +168,9 @@ async fn a_chat_is_opened() {
         "last_message": null,
         "last_message_ts": null,
         "matrix_room_id": "!room2",
+        "mention_count": 0,
+        "muted": false,
+        "read_event_id": null,
         "room_type": "dm",
         "topic": null,
         "unread_count": 0
@@ -241,6 +262,9 @@ async fn a_room_is_joined_listed_read_and_left() {
         "last_message": null,
         "last_message_ts": null,
         "matrix_room_id": "!room2",
+        "mention_count": 0,
+        "muted": false,
+        "read_event_id": null,
         "room_type": "entity",
         "topic": null,
         "unread_count": 0

@@ -4,6 +4,7 @@
 mod answers;
 mod bodies;
 mod limits;
+mod muting;
 mod refusals;
 mod typing;
 

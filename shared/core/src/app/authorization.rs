@@ -11,7 +11,7 @@ use crate::{
             Action, Former, Membership, Permissions, account_refused, banned, encrypted, forbidden,
             not_allowed,
         },
-        user::{Caller, User},
+        user::{Caller, Role, User},
     },
     port::{self, Ports},
 };
@@ -38,7 +38,7 @@ impl Authorization {
         }
     }
 
-    /// Checks that the caller may write into the room.
+    /// Checks that the caller may write into the room. Returns their stored role.
     ///
     /// Viewers may only read, a room does not exist for users who are no members, and nobody writes into an
     /// encrypted room.
@@ -47,14 +47,15 @@ impl Authorization {
         skip_all,
         fields(tenant = %caller.user.tenant(), user = %caller.user.id(), %room)
     )]
-    pub async fn check_may_write(&self, caller: &Caller, room: &RoomId) -> Result<()> {
+    pub async fn check_may_write(&self, caller: &Caller, room: &RoomId) -> Result<Role> {
         let user = &caller.user;
         let access = self.room_views.member_access(user.tenant(), user.id(), room).await?;
         // Use the stored role: the cached one may be outdated.
-        access.as_ref().map_or(user.identity.role, |access| access.role).check_may_write()?;
+        let role = access.as_ref().map_or(user.identity.role, |access| access.role);
+        role.check_may_write()?;
         match access {
             Some(access) if access.marks.is_encrypted => Err(encrypted()),
-            Some(_) => Ok(()),
+            Some(_) => Ok(role),
             None => Err(self.no_member(caller, room).await),
         }
     }

@@ -1,5 +1,7 @@
 //! Reads the history of a room, page by page.
 
+mod around;
+
 use std::{collections::HashMap, fmt, sync::Arc};
 
 use crate::{
@@ -8,7 +10,7 @@ use crate::{
         error::{Error, Failure, Result},
         id::{EventId, MatrixUserId, RoomId},
         matrix_ids::MatrixIds,
-        message::{History, Message},
+        message::{History, Message, ReactionCount},
         room::{Action, Former},
         room_event::{Content, RoomEvent},
         user::Caller,
@@ -27,6 +29,9 @@ const PAGES: usize = 10;
 
 /// The most edits of a room that are read at once. In a room with more, the edits of the page are read.
 const EDITS: u32 = 50;
+
+/// The most reactions of a message that are returned, each with another key.
+const REACTIONS: u32 = 20;
 
 /// The separator of the parts of a history token. Tokens of homeservers do not contain it.
 const SEPARATOR: char = '|';
@@ -176,7 +181,7 @@ impl HistoryReader {
                 }
                 // The homeserver refuses the predecessor's history to users who were not its members.
                 Err(error) if error.refusal().is_some() && position.former.is_some() => {
-                    return self.edited_page(messages, edits, None).await;
+                    return self.edited_page(caller, messages, edits, None).await;
                 }
                 Err(error) => {
                     return Err(self
@@ -189,7 +194,7 @@ impl HistoryReader {
             let (start, end, former) = (page.start.clone(), page.end.clone(), position.former.clone());
             for event in position.new_messages(page) {
                 if messages.len() == limit {
-                    return self.edited_page(messages, edits, last).await;
+                    return self.edited_page(caller, messages, edits, last).await;
                 }
                 let (token, shown) = (Some(start.clone()), Some(event.event_id.clone()));
                 last = Some(HistoryPosition { former: former.clone(), token, shown });
@@ -204,11 +209,11 @@ impl HistoryReader {
                         source = self.former_source(caller, &source, former.clone()).await?;
                         position = HistoryPosition { former: Some(former), ..HistoryPosition::default() };
                     }
-                    None => return self.edited_page(messages, edits, None).await,
+                    None => return self.edited_page(caller, messages, edits, None).await,
                 },
             }
         }
-        self.edited_page(messages, edits, Some(position)).await
+        self.edited_page(caller, messages, edits, Some(position)).await
     }
 
     /// Returns the source of a room of which the caller is a member, or of a predecessor of such a room.
@@ -255,9 +260,11 @@ impl HistoryReader {
         self.timeline.before(room, token, u32::try_from(wanted).unwrap_or(1), reader).await
     }
 
-    /// Returns a page with edits and display names applied. `edits` are those of the room, if they are few.
+    /// Returns a page with edits, display names and reactions applied. `edits` are those of the room, if they
+    /// are few.
     async fn edited_page(
         &self,
+        caller: &Caller,
         events: Vec<RoomEvent>,
         edits: Option<Vec<Edit>>,
         end: Option<HistoryPosition>,
@@ -272,19 +279,47 @@ impl HistoryReader {
         let bot = self.ids.bot();
         let mut edits: HashMap<_, _> =
             edits.into_iter().map(|edit| ((edit.of, edit.by), edit.content)).collect();
-        let messages = events.into_iter().filter_map(|mut event| {
-            // Ingested edits come first; those of the homeserver are for messages from before the room was
-            // ingested.
-            let ingested = edits.remove(&(event.event_id.clone(), event.sender.clone()));
-            if let Some(content) = ingested.or_else(|| event.edited.take()) {
-                event.content = Content::Message(content);
-            }
+        let events: Vec<_> = events
+            .into_iter()
+            .map(|mut event| {
+                // Ingested edits come first; those of the homeserver are for messages from before the room
+                // was ingested.
+                let ingested = edits.remove(&(event.event_id.clone(), event.sender.clone()));
+                let edited = ingested.or_else(|| event.edited.take());
+                (edited.is_some(), event.with_edit(edited))
+            })
+            .collect();
+        let mut reactions = self.reactions(caller, events.iter().map(|(_, event)| event)).await?;
+        let people = self
+            .directory
+            .people(
+                events.iter().filter_map(|(_, event)| event.mentions()).flat_map(|mentions| &mentions.users),
+            )
+            .await?;
+        let messages = events.into_iter().filter_map(|(is_edited, event)| {
             let name = names.get(&event.sender).cloned().unwrap_or_default();
             let notification = event.notification.filter(|_| event.sender == bot);
-            event.message(name).map(|message| Message { notification, ..message })
+            let mentions = people.mentioned(caller.user.tenant(), event.mentions()?);
+            let reactions = reactions.remove(&event.event_id).unwrap_or_default();
+            Some(Message { notification, is_edited, reactions, ..event.message(name, mentions)? })
         });
         let end_token = end.map(|position| position.to_string());
-        Ok(History { messages: messages.collect(), has_more: end_token.is_some(), end_token })
+        let has_more = end_token.is_some();
+        Ok(History { messages: messages.collect(), end_token, start_token: None, has_more })
+    }
+
+    /// Returns the reactions to these messages.
+    async fn reactions(
+        &self,
+        caller: &Caller,
+        events: impl Iterator<Item = &RoomEvent>,
+    ) -> Result<HashMap<EventId, Vec<ReactionCount>>> {
+        let ids: Vec<_> = events.map(|event| (event.room_id.clone(), event.event_id.clone())).collect();
+        let mut reactions: HashMap<_, Vec<_>> = HashMap::new();
+        for (event, reaction) in self.messages.reactions(&ids, &self.ids.of(&caller.user), REACTIONS).await? {
+            reactions.entry(event).or_default().push(reaction);
+        }
+        Ok(reactions)
     }
 }
 

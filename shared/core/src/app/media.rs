@@ -9,7 +9,7 @@ use crate::{
         id::RoomId,
         matrix_ids::MatrixIds,
         media::{Download, File, Mxc, Posted, Upload, msg_type},
-        message::{Message, MessageContent},
+        message::{Mentions, Message, MessageContent},
         room::Action,
         user::Caller,
     },
@@ -73,12 +73,16 @@ impl Media {
             Ok(mxc) => mxc,
         };
         self.messages.own(&mxc, &sender).await?;
+        let body = caption.unwrap_or_else(|| filename.clone());
         let content = MessageContent {
-            body: caption.unwrap_or_else(|| filename.clone()),
-            msg_type: msg_type(&mimetype).to_owned(),
-            file: Some(File { mxc, filename, file_size: Some(size), mimetype: Some(mimetype) }),
+            txn_id: transaction.map(str::to_owned),
+            ..MessageContent::text(body, msg_type(&mimetype))
         };
-        let message = self.sender.send_content(caller, room, content, transaction).await?;
+        let file = Some(File { mxc, filename, file_size: Some(size), mimetype: Some(mimetype) });
+        let message = self
+            .sender
+            .send_content(caller, room, MessageContent { file, ..content }, Mentions::default())
+            .await?;
         // The right to read the file follows from the ingested message.
         self.echoes.wait_in(iter::once(room)).await;
         Ok(message)

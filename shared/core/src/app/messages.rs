@@ -1,17 +1,19 @@
-//! Sends messages of users, once for each transaction of a client.
+//! Sends messages of users, once for each transaction of a client; edits and redacts them.
+
+mod edit;
 
 use std::{sync::Arc, time::Duration};
 
 use jiff::Timestamp;
+use serde_json::Value;
 
 use crate::{
     app::{authorization::Authorization, transaction_ids::TransactionIds},
     domain::{
-        error::{Error, Result},
-        id::{EventId, RoomId},
+        error::{Error, Problem, Result},
+        id::{EventId, HubUserId, MatrixUserId, RoomId},
         matrix_ids::MatrixIds,
-        message::{Message, MessageContent},
-        rendering::no_mentions,
+        message::{Mentions, Message, MessageContent, OutgoingMessage},
         room::Action,
         room_event::{Content, RoomEvent},
         user::Caller,
@@ -21,7 +23,7 @@ use crate::{
         echoes::Echoes,
         follow_ups::{FollowUp, FollowUps},
     },
-    port::{self, Clock, EphemeralEvents, Ports, Timeline},
+    port::{self, Clock, EphemeralEvents, Ports, Relations, Timeline},
 };
 
 /// The most bytes of a message's content. A whole event may have 65 536 bytes.
@@ -37,7 +39,9 @@ type Attempt = Option<RoomEvent>;
 /// The engine that sends messages and typing notifications of users.
 pub struct Messages {
     timeline: Arc<dyn Timeline>,
+    relations: Arc<dyn Relations>,
     records: Arc<dyn port::Messages>,
+    room_views: Arc<dyn port::RoomViews>,
     ephemeral_events: Arc<dyn EphemeralEvents>,
     clock: Arc<dyn Clock>,
     authorization: Arc<Authorization>,
@@ -60,7 +64,9 @@ impl Messages {
     ) -> Self {
         Self {
             timeline: ports.timeline.clone(),
+            relations: ports.relations.clone(),
             records: ports.messages.clone(),
+            room_views: ports.room_views.clone(),
             ephemeral_events: ports.ephemeral_events.clone(),
             clock: ports.clock.clone(),
             authorization: authorization.clone(),
@@ -76,6 +82,10 @@ impl Messages {
     ///
     /// A repeated `transaction` of the same user in the same room returns the first message, for at least a
     /// day.
+    ///
+    /// # Errors
+    /// Names the users it mentions who are no members (`unknown_user`), and `reply_to` if the room has no such
+    /// message.
     #[tracing::instrument(
         level = "debug",
         skip_all,
@@ -85,11 +95,63 @@ impl Messages {
         &self,
         caller: &Caller,
         room: &RoomId,
-        content: MessageContent,
+        message: OutgoingMessage,
         transaction: Option<&str>,
     ) -> Result<Message> {
         self.authorization.check_may_write(caller, room).await?;
-        self.send_content(caller, room, content, transaction).await
+        if let Some(replied) = &message.reply_to {
+            self.check_reply(room, replied).await?;
+        }
+        let mentioned = self.mentioned(caller, room, &message.mentions).await?;
+        let mentions = message.mentions.clone();
+        let content = message.into_content(mentioned, transaction);
+        self.send_content(caller, room, content, mentions).await
+    }
+
+    /// Checks that a room has a message to which the caller replies.
+    async fn check_reply(&self, room: &RoomId, replied: &EventId) -> Result<()> {
+        match self.message(room, replied).await? {
+            Some(_) => Ok(()),
+            None => Err(Error::invalid("/reply_to", "must be the event_id of a message of this room")),
+        }
+    }
+
+    /// Returns a message as it was sent; `None` if the room has no such message, or if it is redacted.
+    pub(crate) async fn message(&self, room: &RoomId, event: &EventId) -> Result<Option<RoomEvent>> {
+        if !event.is_well_formed() {
+            return Ok(None);
+        }
+        let event = self.timeline.event(room, event).await?;
+        Ok(event.filter(|event| matches!(event.content, Content::Message(_))))
+    }
+
+    /// Returns the Matrix ids of the mentioned users, who must be members of the room.
+    async fn mentioned(
+        &self,
+        caller: &Caller,
+        room: &RoomId,
+        mentions: &Mentions<HubUserId>,
+    ) -> Result<Vec<MatrixUserId>> {
+        if mentions.users.is_empty() {
+            return Ok(Vec::new());
+        }
+        let members = self.room_views.members_among(caller.user.tenant(), room, &mentions.users).await?;
+        let unknown = mentions
+            .users
+            .iter()
+            .enumerate()
+            .filter(|(_, id)| members.iter().all(|member| member.id() != *id));
+        let problems: Vec<_> = unknown
+            .map(|(n, id)| {
+                let pointer = format!("/mentions/hub_user_ids/{n}");
+                Problem::new(pointer, format!("`{id}` is no member of this room")).coded("unknown_user")
+            })
+            .collect();
+        if problems.is_empty() {
+            Ok(members.iter().map(|member| self.ids.of(member)).collect())
+        } else {
+            Err(Error::Invalid(problems))
+        }
     }
 
     /// Reports to the homeserver that the caller types for this time, or has stopped typing (`None`).
@@ -113,21 +175,18 @@ impl Messages {
 
     /// Sends content whose sender was checked. Returns as soon as the homeserver has the message; its live
     /// event and the lists of rooms follow when it is ingested ([`expect_echo`](Self::expect_echo)).
+    ///
+    /// The `txn_id` of the content is the transaction; `mentions` are the Hub users whom the content mentions.
     pub(crate) async fn send_content(
         &self,
         caller: &Caller,
         room: &RoomId,
         content: MessageContent,
-        transaction: Option<&str>,
+        mentions: Mentions<HubUserId>,
     ) -> Result<Message> {
-        let mut event_content = content.content();
-        event_content["m.mentions"] = no_mentions();
-        let size = event_content.to_string().len();
-        if size > CONTENT_MAX {
-            let problem =
-                format!("is too long for one message: {size} bytes, at most {CONTENT_MAX} are possible");
-            return Err(Error::invalid("/body", problem));
-        }
+        let (content, event_content) = fitting(content, MessageContent::content)?;
+        let transaction = content.txn_id.clone();
+        let transaction = transaction.as_deref();
         let sender = self.ids.of(&caller.user);
         let id = self.transactions.of_message(caller.user.id(), room, transaction).await?;
         let earlier = transaction.and_then(|_| self.attempts.get(&id));
@@ -152,7 +211,7 @@ impl Messages {
             self.attempts.put(id, Some(event.clone()));
         }
         let name = caller.user.display_name.clone();
-        event.message(name).ok_or(Error::NotFound("message"))
+        event.message(name, mentions).ok_or(Error::NotFound("message"))
     }
 
     /// Returns the message as it was sent first, if this was a retry, and otherwise has the sent message
@@ -194,6 +253,29 @@ impl Messages {
             self.follow_ups.push(FollowUp::Echo(Box::new(event)));
         }
     }
+}
+
+/// Returns content with the form in which it is sent. Content that is too long for an event is sent without
+/// HTML.
+///
+/// # Errors
+/// Names the text if it is too long by itself.
+fn fitting(
+    mut content: MessageContent,
+    form: impl Fn(&MessageContent) -> Value,
+) -> Result<(MessageContent, Value)> {
+    let mut value = form(&content);
+    if content.formatted_body.is_some() && value.to_string().len() > CONTENT_MAX {
+        content.formatted_body = None;
+        value = form(&content);
+    }
+    let size = value.to_string().len();
+    if size > CONTENT_MAX {
+        let problem =
+            format!("is too long for one message: {size} bytes, at most {CONTENT_MAX} are possible");
+        return Err(Error::invalid("/body", problem));
+    }
+    Ok((content, value))
 }
 
 /// Returns a time with the precision of homeservers, milliseconds.

@@ -27,6 +27,8 @@ use crate::{
 /// The engine for rooms as users see and change them.
 pub struct Rooms {
     room_views: Arc<dyn port::RoomViews>,
+    memberships: Arc<dyn port::Memberships>,
+    accounts: Arc<dyn port::Accounts>,
     records: Arc<dyn port::Rooms>,
     pending_leaves: Arc<dyn port::PendingLeaves>,
     membership_calls: Arc<dyn port::MembershipCalls>,
@@ -61,6 +63,8 @@ impl Rooms {
     ) -> Self {
         Self {
             room_views: ports.room_views.clone(),
+            memberships: ports.memberships.clone(),
+            accounts: ports.accounts.clone(),
             records: ports.rooms.clone(),
             pending_leaves: ports.pending_leaves.clone(),
             membership_calls: ports.membership_calls.clone(),
@@ -259,6 +263,28 @@ impl Rooms {
                 }
             });
         }
+        Ok(())
+    }
+
+    /// Switches the sounds of a room off or on for the caller, on all devices.
+    ///
+    /// Other Matrix clients get a push rule if the homeserver is reachable.
+    #[tracing::instrument(level = "debug", skip_all, fields(tenant = %caller.user.tenant(), user = %caller.user.id(), %room))]
+    pub async fn set_muted(&self, caller: &Caller, room: &RoomId, muted: bool) -> Result<()> {
+        let user = &caller.user;
+        if !self.memberships.set_muted(user.tenant(), room, user.id(), muted).await? {
+            return Err(self.authorization.no_member(caller, room).await);
+        }
+        let (accounts, room, user) = (self.accounts.clone(), room.clone(), self.ids.of(user));
+        self.background.spawn(async move {
+            if let Err(error) = accounts.silence(&room, &user, muted).await {
+                tracing::debug!(
+                    %user,
+                    error = &error as &dyn std::error::Error,
+                    "changing the push rule of a room on the homeserver failed"
+                );
+            }
+        });
         Ok(())
     }
 

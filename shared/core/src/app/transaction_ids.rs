@@ -59,6 +59,22 @@ impl TransactionIds {
         })
     }
 
+    /// Returns the transaction id of a user's act on an event, such as an edit; a random one if `client_id` is
+    /// `None`. `act` names the kind of act and the event.
+    ///
+    /// It is another one than that of a message, since Conduit deduplicates over all types of events.
+    pub(crate) async fn of_act(
+        &self,
+        user: &HubUserId,
+        room: &RoomId,
+        act: &str,
+        client_id: Option<&str>,
+    ) -> Result<String> {
+        let client_id = client_id.map(|client_id| format!("{act}\0{client_id}"));
+        let id = self.of_message(user, room, client_id.as_deref()).await?;
+        Ok(format!("{id}.e"))
+    }
+
     /// Returns the id of this database.
     async fn installation(&self) -> Result<&str> {
         self.installation.get_or_try_init(|| self.notifications.installation()).await.map(String::as_str)

@@ -83,6 +83,8 @@ pub enum Kind {
     RoomLeft,
     /// A room that the audience, one user, has read on one of their devices.
     Unread,
+    /// A room whose sounds the audience, one user, has switched off or on.
+    RoomMuted,
     /// The end of the membership of the audience, one user, in this tenant.
     AccessWithdrawn,
     /// A new role of the audience, one user.
@@ -90,7 +92,7 @@ pub enum Kind {
 }
 
 /// The kinds of events that are stored in the log.
-pub const STORED: [Kind; 12] = [
+pub const STORED: [Kind; 13] = [
     Kind::Notification,
     Kind::NotificationSent,
     Kind::InboxRead,
@@ -101,6 +103,7 @@ pub const STORED: [Kind; 12] = [
     Kind::RoomJoined,
     Kind::RoomLeft,
     Kind::Unread,
+    Kind::RoomMuted,
     Kind::AccessWithdrawn,
     Kind::RoleChanged,
 ];
@@ -119,6 +122,7 @@ impl Kind {
             Self::RoomJoined => "room_joined",
             Self::RoomLeft => "room_left",
             Self::Unread => "unread",
+            Self::RoomMuted => "room_muted",
             Self::AccessWithdrawn => "access_withdrawn",
             Self::RoleChanged => "role_changed",
         }

@@ -97,6 +97,15 @@ impl RoomId {
     }
 }
 
+impl EventId {
+    /// Returns whether the text may be an event id: `$` and at most 254 other bytes, none of them a control
+    /// character. Event ids are opaque otherwise.
+    pub(crate) fn is_well_formed(&self) -> bool {
+        let rest = self.0.strip_prefix('$').unwrap_or_default();
+        (1..255).contains(&rest.len()) && !rest.contains(char::is_control)
+    }
+}
+
 impl MatrixUserId {
     /// Returns the part between `@` and the server name; `None` for a user of another server.
     pub fn localpart(&self, server_name: &str) -> Option<&str> {

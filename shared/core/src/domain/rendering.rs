@@ -77,7 +77,7 @@ fn message(
 
 /// Returns `m.mentions` without any mention. Without this field the push rules of before Matrix 1.7 ring for
 /// `@room` and for names in the text.
-pub(crate) fn no_mentions() -> Value {
+fn no_mentions() -> Value {
     json!({})
 }
 

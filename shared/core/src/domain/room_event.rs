@@ -3,8 +3,8 @@
 use jiff::Timestamp;
 
 use crate::domain::{
-    id::{EventId, MatrixUserId, NotificationId, RoomId},
-    message::{Message, MessageContent},
+    id::{EventId, HubUserId, MatrixUserId, NotificationId, RoomId},
+    message::{Mentions, Message, MessageContent},
 };
 
 /// An event of a room, as far as this service uses it.
@@ -83,20 +83,54 @@ impl RoomEvent {
         })
     }
 
-    /// Returns the sender, and the user whose membership changes.
+    /// Returns the sender, the user whose membership changes, and the mentioned users.
     pub(crate) fn people(&self) -> impl Iterator<Item = &MatrixUserId> {
         let subject = match &self.content {
             Content::Joined(user) | Content::Left(user) | Content::Invited(user) => Some(user),
             _ => None,
         };
-        [Some(&self.sender), subject].into_iter().flatten()
+        let mentioned = self.mentions().into_iter().flat_map(|mentions| &mentions.users);
+        [Some(&self.sender), subject].into_iter().flatten().chain(mentioned)
+    }
+
+    /// Returns the mentions of a message or edit.
+    pub(crate) fn mentions(&self) -> Option<&Mentions<MatrixUserId>> {
+        match &self.content {
+            Content::Message(content) | Content::Edited { content, .. } => Some(&content.mentions),
+            _ => None,
+        }
+    }
+
+    /// Returns whether this service sends such events for users, who may wait for them to be ingested.
+    pub(crate) fn may_be_awaited(&self) -> bool {
+        matches!(
+            self.content,
+            Content::Message(_)
+                | Content::Edited { .. }
+                | Content::Redacted { .. }
+                | Content::Reaction { .. }
+        )
+    }
+
+    /// Returns the message with the content of an edit, which does not change to what it replies.
+    pub(crate) fn with_edit(mut self, edit: Option<MessageContent>) -> Self {
+        if let (Content::Message(content), Some(edit)) = (&mut self.content, edit) {
+            let (reply_to, txn_id) = (content.reply_to.take(), content.txn_id.take());
+            *content = MessageContent { reply_to, txn_id, ..edit };
+        }
+        self
     }
 }
 
 impl RoomEvent {
-    /// The message that it is; `None` if it is another event.
-    pub(crate) fn message(self, sender_display_name: String) -> Option<Message> {
-        let Content::Message(MessageContent { body, msg_type, file }) = self.content else { return None };
+    /// The message that it is; `None` if it is another event. `mentions` are the Hub users whom it mentions.
+    pub(crate) fn message(
+        self,
+        sender_display_name: String,
+        mentions: Mentions<HubUserId>,
+    ) -> Option<Message> {
+        let Content::Message(content) = self.content else { return None };
+        let MessageContent { body, msg_type, file, formatted_body, mentions: _, reply_to, txn_id } = content;
         Some(Message {
             event_id: self.event_id,
             room_id: self.room_id,
@@ -107,6 +141,12 @@ impl RoomEvent {
             timestamp: self.timestamp,
             file,
             notification: None,
+            formatted_body,
+            mentions,
+            reply_to,
+            txn_id,
+            is_edited: false,
+            reactions: Vec::new(),
         })
     }
 }

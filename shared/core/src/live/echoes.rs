@@ -1,4 +1,5 @@
-//! Tracks messages that this process has sent and that are not ingested yet (Matrix, "Local echo").
+//! Tracks events that this process has sent and that are not ingested yet (Matrix, "Local echo"): messages,
+//! edits, redactions and reactions.
 //!
 //! The sender is answered as soon as the homeserver has the message. The live event, unread counts and the
 //! last message of the room follow when the message is ingested; readers of the room wait for that here, for

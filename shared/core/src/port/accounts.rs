@@ -18,6 +18,10 @@ pub trait Accounts: Send + Sync {
     /// Sets the display name of an account that [`claim_account`](Self::claim_account) has claimed.
     async fn ensure_user(&self, user: &MatrixUserId, display_name: &str) -> Result<()>;
 
+    /// Adds or removes the push rule that makes a room silent for the user. Mentions of the user and urgent
+    /// notifications ring all the same.
+    async fn silence(&self, room: &RoomId, user: &MatrixUserId, is_silent: bool) -> Result<()>;
+
     /// Adds the room to the user's direct chats with this partner (`m.direct`), and keeps existing entries. A
     /// refusal by the homeserver is no error, because the chat works without it.
     async fn show_as_direct(&self, room: &RoomId, user: &MatrixUserId, partner: &MatrixUserId) -> Result<()>;

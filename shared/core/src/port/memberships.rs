@@ -35,6 +35,11 @@ pub trait Memberships: Send + Sync {
     /// Returns whether the user is a member of the room in this tenant.
     async fn is_member(&self, tenant: TenantId, room: &RoomId, user: &HubUserId) -> Result<bool>;
 
+    /// Switches the sounds of a room off or on for a member. A live event reports a change to the user's
+    /// devices. Returns `false` if the user is no member. The end of the membership ends it.
+    async fn set_muted(&self, tenant: TenantId, room: &RoomId, user: &HubUserId, muted: bool)
+    -> Result<bool>;
+
     /// Returns the role and the rooms of a user; `None` if the tenant has no such user.
     async fn reader_rights(&self, tenant: TenantId, user: &HubUserId) -> Result<Option<ReaderRights>>;
 

@@ -3,12 +3,15 @@
 use async_trait::async_trait;
 use jiff::Timestamp;
 
-use crate::domain::{
-    error::Result,
-    event::{Kind, Payload},
-    id::{EventId, HubUserId, MatrixUserId, RoomId, TenantId},
-    media::{File, Mxc, Posted},
-    message::MessageContent,
+use crate::{
+    domain::{
+        error::Result,
+        event::{Kind, Payload},
+        id::{EventId, HubUserId, MatrixUserId, RoomId, TenantId},
+        media::{File, Mxc, Posted},
+        message::{Mentions, MessageContent, ReactionCount},
+    },
+    port::NewReaction,
 };
 
 /// An ingested event: a room event, and all that follows from it.
@@ -41,6 +44,8 @@ pub enum Change {
         summary: String,
         /// The file in it. The members may read it if the sender owns it.
         file: Option<File>,
+        /// The users whom it mentions. It counts among their mentions until they have read it.
+        mentions: Mentions<HubUserId>,
     },
     /// A message with new content.
     Edited {
@@ -61,8 +66,13 @@ pub enum Change {
         /// The edit.
         edit: EventId,
     },
-    /// A reaction. Nothing is stored but its live event.
-    Reaction,
+    /// A reaction to a message.
+    Reaction {
+        /// The message.
+        of: EventId,
+        /// The emoji or text. A key of more than [`REACTION_KEY_MAX`](crate::domain::message::REACTION_KEY_MAX) characters is not stored.
+        key: String,
+    },
     /// A user who joined the room.
     Joined(HubUserId),
     /// A user who left the room.
@@ -111,6 +121,18 @@ pub trait Messages: Send + Sync {
     /// Returns the same for all messages of a room; `None` if the room has more than `most` edits.
     async fn edits_in(&self, room: &RoomId, most: u32) -> Result<Option<Vec<Edit>>>;
 
+    /// Returns the reactions to messages of rooms, for a user who reads them: each key of a message with the
+    /// number of its users, at most `most` keys of each message, the most frequent and oldest ones first.
+    async fn reactions(
+        &self,
+        of: &[(RoomId, EventId)],
+        reader: &MatrixUserId,
+        most: u32,
+    ) -> Result<Vec<(EventId, ReactionCount)>>;
+
+    /// Returns the reactions of a user to a message with a key, oldest first.
+    async fn reactions_of(&self, reaction: NewReaction<'_>) -> Result<Vec<EventId>>;
+
     /// Returns the state of a message without this edit; `None` if no such edit of this room was ingested.
     /// Changes nothing.
     async fn without(&self, tenant: TenantId, room: &RoomId, edit: &EventId) -> Result<Option<RedactedEdit>>;
@@ -142,7 +164,7 @@ impl Change {
             Self::Message { .. } => Some(Kind::NewMessage),
             Self::Edited { .. } | Self::RedactedEdit { .. } => Some(Kind::MessageEdited),
             Self::Redacted { .. } => Some(Kind::MessageRedacted),
-            Self::Reaction => Some(Kind::Reaction),
+            Self::Reaction { .. } => Some(Kind::Reaction),
             Self::Joined(_) | Self::Left(_) | Self::Named(_) | Self::Topic(_) => None,
         }
     }

@@ -68,6 +68,9 @@ pub trait RoomViews: Send + Sync {
     /// Returns the members of a room, by name.
     async fn members(&self, tenant: TenantId, room: &RoomId) -> Result<Vec<User>>;
 
+    /// Returns those of these users who are members of a room.
+    async fn members_among(&self, tenant: TenantId, room: &RoomId, ids: &[HubUserId]) -> Result<Vec<User>>;
+
     /// Returns the users of a tenant who have one of these ids or one of these Matrix localparts.
     async fn people(&self, tenant: TenantId, ids: &[HubUserId], localparts: &[String]) -> Result<Vec<User>>;
 

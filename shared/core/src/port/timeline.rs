@@ -26,6 +26,17 @@ pub struct TimelinePage {
     pub end: Option<String>,
 }
 
+/// Events on both sides of an event.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Surroundings {
+    /// The events that this service uses, newest first. The event is among them if it is one.
+    pub events: Vec<RoomEvent>,
+    /// The token at which the earlier page begins, for [`before`](Timeline::before).
+    pub before: String,
+    /// The token at which the later page begins, for [`later`](Timeline::later).
+    pub later: String,
+}
+
 /// The changes in all rooms since a sync token.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Changes {
@@ -103,6 +114,29 @@ pub trait Timeline: Send + Sync {
     /// [`Failure::UnknownToken`](crate::error::Failure::UnknownToken) if the homeserver does not know
     /// the token.
     async fn after(&self, room: &RoomId, from: &str, limit: u32) -> Result<TimelinePage>;
+
+    /// Returns the messages after a token, oldest first. Else as [`before`](Self::before).
+    ///
+    /// # Errors
+    /// [`Failure::UnknownToken`](crate::error::Failure::UnknownToken) if the homeserver does not know
+    /// the token.
+    async fn later(
+        &self,
+        room: &RoomId,
+        from: &str,
+        limit: u32,
+        reader: Option<&MatrixUserId>,
+    ) -> Result<TimelinePage>;
+
+    /// Returns an event of any type with the messages around it, some `limit` in all; `None` if the room has
+    /// no such event, or if the reader may not see it. Else as [`before`](Self::before).
+    async fn around(
+        &self,
+        room: &RoomId,
+        event: &EventId,
+        limit: u32,
+        reader: Option<&MatrixUserId>,
+    ) -> Result<Option<Surroundings>>;
 
     /// Returns an event; `None` if the room has no such event, or if this service does not use it.
     async fn event(&self, room: &RoomId, event: &EventId) -> Result<Option<RoomEvent>>;

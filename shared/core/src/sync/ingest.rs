@@ -29,7 +29,7 @@ use crate::{
         id::{MatrixUserId, RoomId, TenantId},
         matrix_ids::MatrixIds,
         message::People,
-        room_event::{Content, RoomEvent},
+        room_event::RoomEvent,
     },
     live::echoes::Echoes,
     port::{self, Change, IngestedEvent, Ports},
@@ -173,7 +173,7 @@ impl Ingest {
         quarantine: &mut Quarantine,
     ) -> Result<Vec<RoomEvent>> {
         let people = self.directory.people(batch.iter().flat_map(|(_, event)| event.people())).await?;
-        let (mut messages, mut backlog) = (Vec::new(), Vec::new());
+        let (mut awaited, mut backlog) = (Vec::new(), Vec::new());
         let mut ingested = Vec::with_capacity(batch.len());
         for (tenant, event) in batch {
             if quarantine.holds(&event.room_id) {
@@ -189,13 +189,13 @@ impl Ingest {
                     continue;
                 }
             }
-            if matches!(event.content, Content::Message(_)) {
-                messages.push(event);
+            if event.may_be_awaited() {
+                awaited.push(event);
             }
         }
         if !ingested.is_empty() {
             self.ingest(&ingested).await?;
-            self.echoes.arrived(&messages);
+            self.echoes.arrived(&awaited);
             self.forget_redacted(&ingested);
         }
         Ok(backlog)

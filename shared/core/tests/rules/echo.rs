@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use messenger_core::{
     id::RoomId,
-    message::{Message, MessageContent},
+    message::{Message, OutgoingMessage},
     user::Caller,
 };
 use messenger_testkit::{TestMessenger, messenger};
@@ -30,7 +30,7 @@ async fn send(
     messenger
         .service
         .messages()
-        .send(anna, room, MessageContent::text(body, "m.text"), transaction)
+        .send(anna, room, OutgoingMessage::text(body, "m.text"), transaction)
         .await
         .expect("sent")
 }

@@ -2,7 +2,7 @@
 
 use messenger_core::{
     id::{MatrixUserId, RoomId},
-    message::MessageContent,
+    message::OutgoingMessage,
     notification::{Status, reason},
     user::Caller,
 };
@@ -74,7 +74,7 @@ async fn a_room_encrypted_later_gets_one_notice_and_refuses_plain_text() {
         let error = messenger
             .service
             .messages()
-            .send(caller, &room, MessageContent::text("x", "m.text"), None)
+            .send(caller, &room, OutgoingMessage::text("x", "m.text"), None)
             .await
             .expect_err("refused");
         assert_eq!(error.code(), "room_encrypted");
@@ -89,7 +89,12 @@ async fn a_room_encrypted_later_gets_one_notice_and_refuses_plain_text() {
     // Another process refuses as well.
     let other = messenger.another_process();
     assert!(
-        other.service.messages().send(&bert, &room, MessageContent::text("x", "m.text"), None).await.is_err()
+        other
+            .service
+            .messages()
+            .send(&bert, &room, OutgoingMessage::text("x", "m.text"), None)
+            .await
+            .is_err()
     );
     assert_eq!(messenger.history().page(&bert, &room, None, 10).await.expect("a page").messages.len(), 2);
 }
@@ -169,7 +174,7 @@ async fn an_encrypted_chat_with_a_user_without_a_matrix_client_leads_to_a_plain_
     messenger
         .service
         .messages()
-        .send(&bert, &plain.matrix_room_id, MessageContent::text("Hallo", "m.text"), None)
+        .send(&bert, &plain.matrix_room_id, OutgoingMessage::text("Hallo", "m.text"), None)
         .await
         .expect("sent");
 }

@@ -9,7 +9,7 @@ use messenger_core::{
     id::RoomId,
     live::event_stream::EventStream,
     media::Upload,
-    message::MessageContent,
+    message::OutgoingMessage,
     room::RoomCreation,
     user::{Caller, Identity, Role},
 };
@@ -168,7 +168,7 @@ async fn every_call(
         topic: None,
         invite: invite.iter().map(|&name| name.to_owned()).collect(),
     };
-    let text = || MessageContent::text("x", "m.text");
+    let text = || OutgoingMessage::text("x", "m.text");
     vec![
         ("join", messenger.rooms().join(caller, open).await.map(drop)),
         ("create", messenger.rooms().create(caller, named(&[])).await.map(drop)),

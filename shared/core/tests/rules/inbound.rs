@@ -74,7 +74,8 @@ async fn a_message_reaches_the_members_of_its_room() {
     assert_eq!((events.len(), events[0].kind), (1, Kind::NewMessage));
     let expected = "{\"id\":1,\"type\":\"new_message\",\"event_id\":\"$1\",\"room_id\":\"!1\",\
         \"sender\":\"@_anna:hub.local\",\"sender_display_name\":\"Änna\",\"body\":\"Größe\",\
-        \"msg_type\":\"m.text\",\"timestamp\":\"2026-01-01T06:00:00.000000Z\"}";
+        \"msg_type\":\"m.text\",\"timestamp\":\"2026-01-01T06:00:00.000000Z\",\"reply_to\":null,\
+        \"formatted_body\":null,\"mentions\":{\"hub_user_ids\":[],\"room\":false}}";
     assert_eq!(events[0].json(), expected);
 }
 

@@ -8,7 +8,7 @@ use messenger_core::{
     error::Failure,
     event::{Audience, Event, Kind},
     id::{MatrixUserId, Position, RoomId},
-    message::{Message, MessageContent},
+    message::{Message, OutgoingMessage},
     user::{Caller, Identity, Role},
 };
 use messenger_testkit::{TestMessenger, fixtures, messenger};
@@ -22,8 +22,8 @@ async fn reconcile(messenger: &TestMessenger) {
     assert!(messenger.reconcile().run("worker", Duration::ZERO).await.expect("reconciled").is_held());
 }
 
-fn text(body: &str) -> MessageContent {
-    MessageContent::text(body, "m.text")
+fn text(body: &str) -> OutgoingMessage {
+    OutgoingMessage::text(body, "m.text")
 }
 
 async fn general(messenger: &TestMessenger, caller: &Caller) -> RoomId {
@@ -35,7 +35,7 @@ async fn send_and_read(
     messenger: &TestMessenger,
     caller: &Caller,
     room: &RoomId,
-    content: MessageContent,
+    content: OutgoingMessage,
     transaction: Option<&str>,
 ) -> Message {
     let sent = messenger.service.messages().send(caller, room, content, transaction).await.expect("sent");

@@ -6,7 +6,7 @@ use messenger_core::{
     error::Failure,
     event::{Audience, Kind},
     id::{EventId, MatrixUserId, Position, RoomId},
-    message::MessageContent,
+    message::OutgoingMessage,
     user::Caller,
 };
 use messenger_testkit::{TestMessenger, fixtures, messenger};
@@ -172,7 +172,7 @@ async fn messages_sent_before_the_first_sync_keep_the_rooms_order() {
     messenger
         .service
         .messages()
-        .send(&anna, &room, MessageContent::text("150", "m.text"), None)
+        .send(&anna, &room, OutgoingMessage::text("150", "m.text"), None)
         .await
         .expect("sent");
     sleep(Duration::from_secs(5)).await;

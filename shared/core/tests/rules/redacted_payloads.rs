@@ -6,7 +6,7 @@ use messenger_core::{
     cursor::Since,
     id::{EventId, MatrixUserId, RoomId},
     live::event_stream::EventStream,
-    message::MessageContent,
+    message::OutgoingMessage,
     user::Caller,
 };
 use messenger_testkit::{
@@ -161,7 +161,7 @@ async fn a_redacted_edit_is_replayed_empty_and_its_message_is_not() {
 async fn a_message_redacted_before_its_push_is_never_published() {
     let fixture = Fixture::new().await;
     let _broker = fixture.messenger.run_broker();
-    let content = MessageContent::text(SECRET, "m.text");
+    let content = OutgoingMessage::text(SECRET, "m.text");
     let sent = fixture
         .messenger
         .service
@@ -187,7 +187,7 @@ async fn a_message_redacted_before_its_push_is_never_published() {
 async fn a_retry_is_not_answered_with_what_was_redacted() {
     let fixture = Fixture::new().await;
     let send = async |body: &str| {
-        let content = MessageContent::text(body, "m.text");
+        let content = OutgoingMessage::text(body, "m.text");
         fixture
             .messenger
             .service

@@ -6,7 +6,7 @@ use messenger_core::{
     Error, Result,
     id::{MatrixUserId, RoomId},
     media::Upload,
-    message::MessageContent,
+    message::OutgoingMessage,
     room::RoomCreation,
     user::Caller,
 };
@@ -27,7 +27,7 @@ async fn send(messenger: &TestMessenger, caller: &Caller, room: &RoomId) -> Resu
     messenger
         .service
         .messages()
-        .send(caller, room, MessageContent::text("Hallo", "m.text"), None)
+        .send(caller, room, OutgoingMessage::text("Hallo", "m.text"), None)
         .await
         .map(drop)
 }

@@ -4,7 +4,7 @@ use messenger_core::{
     Error,
     event::Kind,
     id::{MatrixUserId, RoomId},
-    message::MessageContent,
+    message::OutgoingMessage,
     notification::Status,
     room::RoomKey,
     user::Caller,
@@ -74,7 +74,7 @@ async fn an_upgraded_room_is_listed_once_and_its_members_move_with_it() {
     messenger
         .service
         .messages()
-        .send(&bert, &new, MessageContent::text("vier", "m.text"), None)
+        .send(&bert, &new, OutgoingMessage::text("vier", "m.text"), None)
         .await
         .expect("sent");
     // The messages of the old room follow, page by page.
@@ -85,7 +85,7 @@ async fn an_upgraded_room_is_listed_once_and_its_members_move_with_it() {
         messenger
             .service
             .messages()
-            .send(caller, &old, MessageContent::text("x", "m.text"), None)
+            .send(caller, &old, OutgoingMessage::text("x", "m.text"), None)
             .await
             .expect_err("refused")
     };

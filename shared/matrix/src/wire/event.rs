@@ -5,6 +5,7 @@ use messenger_core::{
     id::{EventId, MatrixUserId, NotificationId, RoomId},
     json,
     message::MessageContent,
+    port::Redactable,
     rendering::MARKER,
     room_event::{Content, RoomEvent},
 };
@@ -81,6 +82,17 @@ pub fn parse_event(event: &RawValue, room: Option<&RoomId>) -> Option<RoomEvent>
         timestamp: parse_timestamp(event.origin_server_ts.as_deref()),
         content,
     })
+}
+
+/// Parses a message, which may be redacted. Returns `None` for an event of another type, and for an edit.
+pub fn parse_redactable(event: &RawValue) -> Option<Redactable> {
+    let event: ClientEvent = json::parse(event.get()).ok()?;
+    let is_message = MESSAGE_TYPES.contains(&event.kind.as_str());
+    // A redaction leaves nothing of the content.
+    let is_redacted = event.content.as_object().is_some_and(serde_json::Map::is_empty);
+    let is_whole = matches!(content(&event), Some(Content::Message(_)));
+    (is_message && (is_redacted || is_whole))
+        .then(|| Redactable { sender: MatrixUserId::new(event.sender), is_redacted })
 }
 
 /// Parses a time of a homeserver (`origin_server_ts`, in milliseconds) for display. A time before 1970 or

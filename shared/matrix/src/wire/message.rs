@@ -1,12 +1,13 @@
 //! The content of `m.room.message` and of events with the same fields.
 
 use messenger_core::{
+    id::{EventId, MatrixUserId},
     media::{File, Mxc, clean},
-    message::MessageContent,
+    message::{FORMATTED_MAX, HTML, MENTIONS_MAX, Mentions, MessageContent, TXN_ID, TXN_ID_MAX},
 };
 use serde_json::Value;
 
-use super::string;
+use super::{has_nul, string};
 
 /// Parses the content of `m.room.message`. Returns `None` if it has no body or no type, as after a redaction.
 pub(super) fn parse_content(content: &Value) -> Option<MessageContent> {
@@ -24,5 +25,92 @@ pub(super) fn parse_content_as(msg_type: &str, content: &Value) -> Option<Messag
         file_size: content.pointer("/info/size").and_then(Value::as_u64),
         mimetype: string(content.pointer("/info/mimetype")),
     });
-    Some(MessageContent { body, msg_type: msg_type.to_owned(), file })
+    Some(MessageContent {
+        body,
+        msg_type: msg_type.to_owned(),
+        file,
+        formatted_body: parse_html(content),
+        mentions: parse_mentions(content),
+        reply_to: parse_reply(content).filter(|id| !has_nul(id.as_str())),
+        txn_id: string(content.get(TXN_ID)).filter(|id| id.chars().count() <= TXN_ID_MAX),
+    })
+}
+
+/// Returns the text as HTML. Returns `None` if there is none or if it is too long.
+fn parse_html(content: &Value) -> Option<String> {
+    let html = string(content.get("formatted_body")).filter(|html| html.len() <= FORMATTED_MAX)?;
+    (content.get("format")?.as_str()? == HTML).then_some(html)
+}
+
+/// Returns the mentioned users, at most [`MENTIONS_MAX`].
+fn parse_mentions(content: &Value) -> Mentions<MatrixUserId> {
+    let mentions = content.get("m.mentions");
+    let users = mentions.and_then(|mentions| mentions.get("user_ids")?.as_array());
+    let users = users.into_iter().flatten().filter_map(Value::as_str).filter(|id| !has_nul(id));
+    let room = mentions.and_then(|mentions| mentions.get("room")?.as_bool());
+    Mentions {
+        users: users.take(MENTIONS_MAX).map(MatrixUserId::new).collect(),
+        room: room.unwrap_or_default(),
+    }
+}
+
+/// Returns the message that this one replies to. In a thread a client may name the last message only for
+/// clients without threads (Matrix specification, "Fallback for unthreaded clients").
+fn parse_reply(content: &Value) -> Option<EventId> {
+    let relation = content.get("m.relates_to")?;
+    if relation.get("is_falling_back").and_then(Value::as_bool) == Some(true) {
+        return None;
+    }
+    relation.pointer("/m.in_reply_to/event_id")?.as_str().map(EventId::new)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_reply_with_html_and_mentions_is_parsed() {
+        let content = json!({
+            "msgtype": "m.text", "body": "**ja**", "format": HTML, "formatted_body": "<strong>ja</strong>",
+            "m.mentions": { "user_ids": ["@a:b", 7, "@\0"], "room": true },
+            "m.relates_to": { "m.in_reply_to": { "event_id": "$1" } }, TXN_ID: "t1",
+        });
+        let expected = MessageContent {
+            formatted_body: Some("<strong>ja</strong>".to_owned()),
+            mentions: Mentions { users: vec![MatrixUserId::new("@a:b")], room: true },
+            reply_to: Some(EventId::new("$1")),
+            txn_id: Some("t1".to_owned()),
+            ..MessageContent::text("**ja**", "m.text")
+        };
+        assert_eq!(parse_content(&content), Some(expected.clone()));
+        assert_eq!(parse_content(&expected.content()), Some(expected), "it is parsed as it is sent");
+    }
+
+    #[test]
+    fn fields_of_another_form_are_dropped_and_the_text_is_kept() {
+        let plain = || Some(MessageContent::text("x", "m.text"));
+        let many: Vec<_> = (0..=MENTIONS_MAX).map(|n| format!("@{n}:b")).collect();
+        for fields in [
+            json!({ "formatted_body": "<b>x</b>" }),
+            json!({ "format": "text/rtf", "formatted_body": "<b>x</b>" }),
+            json!({ "format": HTML, "formatted_body": "x".repeat(FORMATTED_MAX + 1) }),
+            json!({ "format": HTML, "formatted_body": 7 }),
+            json!({ "m.mentions": { "user_ids": "@a:b", "room": "yes" } }),
+            json!({ "m.mentions": [] }),
+            json!({ "m.relates_to": { "m.in_reply_to": { "event_id": 1 } } }),
+            json!({ "m.relates_to": {
+                "rel_type": "m.thread", "event_id": "$0", "is_falling_back": true,
+                "m.in_reply_to": { "event_id": "$1" },
+            } }),
+            json!({ TXN_ID: "x".repeat(TXN_ID_MAX + 1) }),
+        ] {
+            let mut content = json!({ "msgtype": "m.text", "body": "x" });
+            content.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
+            assert_eq!(parse_content(&content), plain(), "{fields}");
+        }
+        let content = json!({ "msgtype": "m.text", "body": "x", "m.mentions": { "user_ids": many } });
+        assert_eq!(parse_content(&content).unwrap().mentions.users.len(), MENTIONS_MAX);
+    }
 }

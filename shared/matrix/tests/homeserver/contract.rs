@@ -7,6 +7,7 @@ pub(crate) mod messages;
 pub(crate) mod passwords;
 pub(crate) mod push_rules;
 pub(crate) mod receipts;
+pub(crate) mod relations;
 pub(crate) mod rooms;
 pub(crate) mod state;
 pub(crate) mod timeline;

@@ -85,7 +85,11 @@ contract! {
         a_waiting_sync_returns_at_once
         a_deeply_nested_event_does_not_hide_others
         messages_are_read_without_other_events_between_them
+        a_room_is_read_in_both_directions_around_an_event
         edits_reactions_redactions_and_names_are_parsed;
+    relations:
+        a_user_reacts_once_with_each_key
+        a_message_is_redacted_by_its_sender_or_by_the_bot;
     typing:
         other_clients_receive_typing_of_our_users
         typing_ends_without_renewal
@@ -98,7 +102,8 @@ contract! {
     push_rules:
         an_urgent_notification_sounds_for_every_member
         an_urgent_message_of_another_sender_makes_no_sound
-        a_users_change_of_the_push_rule_is_kept;
+        a_users_change_of_the_push_rule_is_kept
+        a_muted_room_has_a_silent_rule_until_it_is_unmuted;
     files:
         a_downloaded_file_equals_the_uploaded_one;
     failures:

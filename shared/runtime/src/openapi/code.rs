@@ -41,6 +41,7 @@ codes! {
     READ_ONLY_ROLE = 403 "read_only_role": "a viewer may not write";
     ORIGIN_NOT_ALLOWED = 403 "origin_not_allowed": "the session cookie is for pages of the service's own origin";
     ADMIN_ROLE_NEEDED = 403 "admin_role_needed": "only administrators may do this";
+    NOT_YOUR_MESSAGE = 403 "not_your_message": "only its sender may change a message";
     EXTERNAL_ACCESS_DISABLED = 403 "external_access_disabled": "other Matrix clients are not allowed";
     NOT_ALLOWED_IN_ROOM = 403 "not_allowed_in_room": "muted, removed, or without the power level";
     USER_BANNED = 403 "user_banned": "the caller, or a user whom they bring in, is banned";
@@ -53,6 +54,7 @@ codes! {
     MATRIX_ACCOUNT_TAKEN = 409 "matrix_account_taken": "another party made the Matrix account of a user";
     ROOM_UPGRADED = 409 "room_upgraded": "the room was replaced: see `successor_room_id`";
     ROOM_ENCRYPTED = 409 "room_encrypted": "nothing can be sent into an encrypted room";
+    MESSAGE_NOT_EDITABLE = 409 "message_not_editable": "only texts are edited";
     ROOM_IS_DIRECT = 409 "room_is_direct": "nobody else comes into a direct chat";
     ROOM_CLOSED = 409 "room_closed": "the room was closed a moment ago: try again";
     ROOM_IS_GENERAL = 409 "room_is_general": "the general room is not closed";

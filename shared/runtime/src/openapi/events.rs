@@ -7,7 +7,7 @@ use messenger_core::event::{
     Kind, STORED,
     payload::{
         InboxRead, Membership, MessageEdited, MessageRedacted, NewMessage, Notification, NotificationSent,
-        Reaction, RoleChanged, Typing, Unread,
+        Reaction, RoleChanged, RoomMuted, Typing, Unread,
     },
 };
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
@@ -84,6 +84,7 @@ fn stored(kind: Kind, generator: &mut SchemaGenerator) -> Value {
         Kind::Reaction => Reaction::json_schema(generator).into(),
         Kind::RoomJoined | Kind::RoomLeft => Membership::json_schema(generator).into(),
         Kind::Unread => Unread::json_schema(generator).into(),
+        Kind::RoomMuted => RoomMuted::json_schema(generator).into(),
         Kind::AccessWithdrawn => object(&json!({})),
         Kind::RoleChanged => RoleChanged::json_schema(generator).into(),
     };

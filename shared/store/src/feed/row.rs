@@ -19,8 +19,9 @@ use crate::{error::fault, room_views};
 macro_rules! columns {
     () => {
         "position, audience, kind, notification_id, notification_created_at, payload, about, is_redaction,
-            unread_count, role, room_id, (room).display_name, (room).room_type, (room).topic, (room).entity_type, (room).entity_id,
-            (room).last_message_ts, (room).unread_count, (room).last_message, (room).encrypted"
+            unread_count, role, room_id, (room).display_name, (room).room_type, (room).topic, (room).entity_type,
+            (room).entity_id, (room).last_message_ts, (room).unread_count, (room).last_message, (room).encrypted,
+            (room).mention_count, (room).muted, (room).read_event_id"
     };
 }
 
@@ -30,7 +31,7 @@ pub(super) use columns;
 pub(super) const READING: &str = "reading the event log";
 
 /// The number of these columns.
-pub(super) const COUNT: usize = ROOM + 10;
+pub(super) const COUNT: usize = ROOM + 13;
 
 /// The first column of a room: its id, followed by its name.
 const ROOM: usize = 10;
@@ -80,6 +81,7 @@ fn payload(row: &Row, kind: Kind, room: Option<&RoomId>) -> Result<Payload> {
         | Kind::NewMessage
         | Kind::MessageEdited
         | Kind::MessageRedacted
+        | Kind::RoomMuted
         | Kind::Reaction => return Err(incomplete()),
     };
     payload.serialise()

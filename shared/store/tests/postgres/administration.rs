@@ -9,6 +9,7 @@ use messenger_core::{
     error::Error,
     id::{EventId, MatrixUserId, RoomId, TenantId},
     lease::Lease,
+    message::Mentions,
     notification::{AcceptOutcome, NewNotification, Status},
     port::{AdminNotifications, AdminRooms, AdminStatistics, Change, ClosedRooms, IngestedEvent},
     room::{Marks, Profile, RoomKey, RoomKind},
@@ -48,7 +49,12 @@ fn message(room: &RoomId, id: &str) -> IngestedEvent {
         room: room.clone(),
         sender: MatrixUserId::new("@anna:hub.local"),
         timestamp: "2026-01-01T06:00:00Z".parse().expect("a time"),
-        change: Change::Message { by: None, summary: "a secret".to_owned(), file: None },
+        change: Change::Message {
+            by: None,
+            summary: "a secret".to_owned(),
+            file: None,
+            mentions: Mentions::default(),
+        },
         payload: None,
     }
 }

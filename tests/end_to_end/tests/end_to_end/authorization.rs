@@ -64,12 +64,18 @@ impl Operation<'_> {
 
     /// Returns the status and the code of the answer to these credentials.
     async fn ask(&self, client: &Client, credentials: &Credentials) -> (u16, String) {
-        self.ask_about("1", client, credentials).await
+        self.ask_about(("1", "1"), client, credentials).await
     }
 
-    /// Asks about this room if the operation is about one.
-    async fn ask_about(&self, room: &str, client: &Client, credentials: &Credentials) -> (u16, String) {
+    /// Asks about this room and message if the operation is about one.
+    async fn ask_about(
+        &self,
+        (room, event): (&str, &str),
+        client: &Client,
+        credentials: &Credentials,
+    ) -> (u16, String) {
         let path = self.path.replace("{server}", "hub.local").replace("{room_id}", &encoded(room));
+        let path = path.replace("{event_id}", &encoded(event));
         let path = path.replace("/rooms/{id}", &format!("/rooms/{}", encoded(room))).replace("{id}", "1");
         let path: Vec<_> =
             path.split('/').map(|part| if part.starts_with('{') { "1" } else { part }).collect();
@@ -272,13 +278,21 @@ async fn a_room_exists_for_its_members_and_for_nobody_else() {
     let strangers = [("carla", "user", 1), ("chief", "admin", 1), ("otto", "user", 2), ("omar", "admin", 2)];
     let mut wrong = Vec::new();
     for operation in others.into_iter().chain(leave) {
+        let event = if operation.path.contains("{event_id}") {
+            let message = json!({ "room_id": room, "body": "x" });
+            let sent = client.user("bert").post("/api/v1/messages/send", &message).await;
+            sent.body["event_id"].as_str().expect("an id").to_owned()
+        } else {
+            "1".to_owned()
+        };
+        let about = (room.as_str(), event.as_str());
         for (user, role, tenant) in strangers {
-            let (status, code) = operation.ask_about(&room, &client, &credentials(user, role, tenant)).await;
+            let (status, code) = operation.ask_about(about, &client, &credentials(user, role, tenant)).await;
             if (status, code.as_str()) != (404, "not_found") {
                 wrong.push(format!("{} {} {user}: {status} {code}", operation.method, operation.path));
             }
         }
-        let (status, code) = operation.ask_about(&room, &client, &credentials("bert", "user", 1)).await;
+        let (status, code) = operation.ask_about(about, &client, &credentials("bert", "user", 1)).await;
         // The invited user of the body does not exist.
         if !matches!((status, code.as_str()), (200..300, _) | (422, "unknown_user" | "invalid_request")) {
             wrong.push(format!("{} {} bert: {status} {code}", operation.method, operation.path));

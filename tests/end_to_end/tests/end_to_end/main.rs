@@ -4,6 +4,7 @@
 mod accounts;
 mod authorization;
 mod closing;
+mod conversations;
 mod crashes;
 mod edge;
 mod event_store;

@@ -136,7 +136,7 @@ async fn a_room_is_created_with_all_invited_users_or_not_at_all() {
         created.body,
         json!({
             "matrix_room_id": id, "display_name": "Umbau", "room_type": "custom", "topic": "Halle 3",
-            "encrypted": false,
+            "encrypted": false, "mention_count": 0, "muted": false, "read_event_id": null,
             "entity_type": null, "entity_id": null, "unread_count": 0, "last_message": null, "last_message_ts": null,
         })
     );

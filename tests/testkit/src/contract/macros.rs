@@ -107,6 +107,11 @@ macro_rules! contract_tests {
             a_file_is_removed_with_its_edit,
             a_redaction_in_another_room_redacts_nothing,
         }
+        $crate::contract_module! { $create, reactions:
+            each_key_of_a_message_has_the_number_of_its_users,
+            own_reactions_are_found_until_they_are_redacted,
+            other_reactions_do_not_count,
+        }
         $crate::contract_module! { $create, receipts:
             a_receipt_moves_the_read_position_forward_only,
             a_receipt_for_an_unknown_event_is_returned,
@@ -134,6 +139,8 @@ macro_rules! contract_tests {
             a_room_is_registered_with_its_first_members,
             reading_again_is_no_change,
             rooms_are_listed_by_the_arrival_of_their_last_message,
+            a_member_sees_their_read_position_and_unread_mentions,
+            a_member_mutes_a_room_for_all_devices,
         }
         $crate::contract_module! { $create, pending_leaves:
             a_leaving_user_is_no_member_and_their_leave_is_due,

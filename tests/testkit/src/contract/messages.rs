@@ -3,9 +3,9 @@
 use messenger_core::{
     Error, Ports, Result,
     event::{Audience, Kind},
-    id::{EventId, MatrixUserId, Position},
+    id::{EventId, HubUserId, MatrixUserId, Position},
     media::{File, Mxc},
-    message::MessageContent,
+    message::{Mentions, MessageContent},
     port::{Change, IngestedEvent},
     room::{Profile, RoomKey, RoomKind},
     user::{Account, Identity, Role},
@@ -48,7 +48,13 @@ pub(super) fn sender(name: &str) -> MatrixUserId {
 
 pub(super) fn message(id: &str) -> IngestedEvent {
     let by = Some(user("anna"));
-    ingested(id, Change::Message { by, summary: format!("message {id}"), file: None })
+    let summary = format!("message {id}");
+    ingested(id, Change::Message { by, summary, file: None, mentions: Mentions::default() })
+}
+
+pub(super) fn mentioning(id: &str, mentions: Mentions<HubUserId>) -> IngestedEvent {
+    let (by, summary) = (Some(user("anna")), "mentions somebody".to_owned());
+    ingested(id, Change::Message { by, summary, file: None, mentions })
 }
 
 /// Returns the one picture.
@@ -63,7 +69,15 @@ pub(super) fn file() -> File {
 
 pub(super) fn picture(id: &str) -> IngestedEvent {
     let file = file();
-    ingested(id, Change::Message { by: None, summary: file.filename.clone(), file: Some(file) })
+    ingested(
+        id,
+        Change::Message {
+            by: None,
+            summary: file.filename.clone(),
+            file: Some(file),
+            mentions: Mentions::default(),
+        },
+    )
 }
 
 pub(super) fn mxc() -> Mxc {
@@ -78,6 +92,11 @@ pub(super) fn edited(id: &str, of: &str, by: &str, body: &str) -> IngestedEvent 
         content: MessageContent::text(body, "m.text"),
     };
     IngestedEvent { sender: by, ..ingested(id, edit) }
+}
+
+pub(super) fn reaction(id: &str, of: &str, by: &str, key: &str) -> IngestedEvent {
+    let change = Change::Reaction { of: EventId::new(of), key: key.to_owned() };
+    IngestedEvent { sender: sender(by), ..ingested(id, change) }
 }
 
 /// Returns kinds and payloads of the room's events.
@@ -152,7 +171,10 @@ pub async fn a_sender_has_read_the_room_and_is_notified(store: &dyn Store) -> Re
     let ports = with_members(store).await?;
     let by_bert = |id: &str| {
         let summary = format!("message {id}");
-        ingested(id, Change::Message { by: Some(user("bert")), summary, file: None })
+        ingested(
+            id,
+            Change::Message { by: Some(user("bert")), summary, file: None, mentions: Mentions::default() },
+        )
     };
     ports
         .messages
@@ -179,7 +201,8 @@ pub async fn a_sender_has_read_the_room_and_is_notified(store: &dyn Store) -> Re
 pub async fn each_change_has_its_event_type(store: &dyn Store) -> Result<()> {
     let ports = with_members(store).await?;
     let redacted = ingested("$3", Change::Redacted { of: EventId::new("$1") });
-    let events = [message("$1"), edited("$2", "$1", "anna", "x"), redacted, ingested("$4", Change::Reaction)];
+    let events =
+        [message("$1"), edited("$2", "$1", "anna", "x"), redacted, reaction("$4", "$5", "anna", "👍")];
     assert_eq!(ports.messages.ingest(&events).await?, 4);
     let kinds: Vec<_> = room_events(&ports).await?.into_iter().map(|(kind, _)| kind).collect();
     assert_eq!(kinds, [Kind::NewMessage, Kind::MessageEdited, Kind::MessageRedacted, Kind::Reaction]);

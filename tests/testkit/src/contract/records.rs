@@ -4,6 +4,7 @@ use messenger_core::{
     Ports, Result,
     event::{Audience, Kind},
     id::{EventId, Position, RoomId},
+    message::Mentions,
     port::{Change, IngestedEvent},
     room::{Access, Former, Marks, Profile, RoomKey, RoomKind},
     user::Role,
@@ -32,7 +33,15 @@ async fn changes_of(ports: &Ports, name: &str) -> Result<Vec<(Kind, bool)>> {
 }
 
 fn with_file(id: &str) -> IngestedEvent {
-    ingested(id, Change::Message { by: None, summary: "a file".to_owned(), file: Some(file()) })
+    ingested(
+        id,
+        Change::Message {
+            by: None,
+            summary: "a file".to_owned(),
+            file: Some(file()),
+            mentions: Mentions::default(),
+        },
+    )
 }
 
 fn of_new_room(event: IngestedEvent) -> IngestedEvent {

@@ -4,13 +4,14 @@ use messenger_core::{
     Ports, Result,
     event::{Audience, Event, Kind},
     id::{EventId, Position},
+    message::Mentions,
     port::{Change, IngestedEvent},
 };
 use serde_json::{Value, json};
 
 use super::{
     Store,
-    messages::{edited, file, ingested, message, mxc, with_members},
+    messages::{edited, file, ingested, message, mxc, reaction, with_members},
 };
 use crate::fixtures::{TENANT, all_of, payload, room, user};
 
@@ -33,7 +34,8 @@ fn with_payload(ingested: IngestedEvent, of: &str, fields: &Value) -> IngestedEv
 }
 
 fn message_with(event: &str, body: &str) -> IngestedEvent {
-    let change = Change::Message { by: Some(user("anna")), summary: body.to_owned(), file: Some(file()) };
+    let (by, summary, file) = (Some(user("anna")), body.to_owned(), Some(file()));
+    let change = Change::Message { by, summary, file, mentions: Mentions::default() };
     let fields =
         json!({ "body": body, "msg_type": "m.image", "filename": body, "file_url": body, "new": body });
     with_payload(ingested(event, change), event, &fields)
@@ -102,6 +104,7 @@ pub async fn a_redacted_message_is_empty_in_every_payload(store: &dyn Store) -> 
     let expected = json!({
         "room_id": "!1", "event_id": "$1", "sender": "@anna:hub.local", "sender_display_name": "anna",
         "timestamp": "2026-01-01T06:00:00Z", "body": "", "msg_type": "m.text", "redacted": true,
+        "reply_to": null, "formatted_body": null, "mentions": { "hub_user_ids": [], "room": false },
     });
     assert_eq!(emptied, Some(expected));
     let end = after.last().expect("the redaction");
@@ -132,7 +135,7 @@ pub async fn a_redacted_edit_is_empty_and_its_message_is_not(store: &dyn Store) 
 pub async fn a_redacted_reaction_is_empty(store: &dyn Store) -> Result<()> {
     let ports = with_members(store).await?;
     let fields_of = json!({ "reaction_event_id": "$2", "key": SECRET });
-    let reaction = with_payload(ingested("$2", Change::Reaction), "$1", &fields_of);
+    let reaction = with_payload(reaction("$2", "$1", "anna", SECRET), "$1", &fields_of);
     ports.messages.ingest(&[message_with("$1", "hello"), reaction, redaction_of("$3", "$2")]).await?;
     assert!(!holds(&ports, SECRET).await? && holds(&ports, "hello").await?);
     let events = log(&ports).await?;
@@ -145,7 +148,7 @@ pub async fn a_redacted_reaction_is_empty(store: &dyn Store) -> Result<()> {
 /// An event that arrives after its redaction is neither published nor counted, and its file cannot be read.
 pub async fn an_event_that_arrives_after_its_redaction_is_not_published(store: &dyn Store) -> Result<()> {
     let ports = with_members(store).await?;
-    let reaction = with_payload(ingested("$6", Change::Reaction), "$9", &json!({ "key": SECRET }));
+    let reaction = with_payload(reaction("$6", "$9", "anna", SECRET), "$9", &json!({ "key": SECRET }));
     ports.messages.ingest(&[message_with("$0", "before"), message("$7")]).await?;
     ports
         .messages

@@ -1,17 +1,21 @@
 //! The room directory: rooms as their members see them.
 
 use messenger_core::{
-    Ports, Result,
+    Error, Ports, Result,
     event::{Audience, Kind},
-    id::{HubUserId, Position, RoomId, TenantId},
+    id::{EventId, HubUserId, Position, RoomId, TenantId},
+    message::Mentions,
     notification::EntityId,
-    port::IngestedEvent,
+    port::{Change, IngestedEvent, ReadUpTo},
     room::{Pair, Profile, RoomKey, RoomKind, RoomType, Search},
     user::{Identity, Role},
 };
 use serde_json::{Value, json};
 
-use super::{Store, messages::message};
+use super::{
+    Store,
+    messages::{ingested, mentioning, message, with_members},
+};
 use crate::fixtures::{OTHER_TENANT, TENANT, all_of, identity, room, user};
 
 /// Signs in Anna and Bert in the usual tenant, and Carl in the other.
@@ -203,7 +207,8 @@ pub async fn joins_and_leaves_are_published_with_the_room(store: &dyn Store) -> 
         "room": {
             "matrix_room_id": "!1", "display_name": "machine 42", "room_type": "entity",
             "topic": "about machine 42", "entity_type": "machine", "entity_id": 42, "unread_count": 0,
-            "last_message": null, "last_message_ts": null, "encrypted": false,
+            "last_message": null, "last_message_ts": null, "encrypted": false, "mention_count": 0,
+            "muted": false, "read_event_id": null,
         },
     });
     assert_eq!(
@@ -266,5 +271,67 @@ pub async fn rooms_are_listed_by_the_arrival_of_their_last_message(store: &dyn S
         ports.room_views.room(TENANT, &user("anna"), &room("!1")).await?.and_then(|one| one.last_message_ts);
     let year_3000 = "3000-01-01T00:00:00Z".parse().expect("a time");
     assert!(shown.is_some_and(|shown| shown < year_3000), "{shown:?}");
+    Ok(())
+}
+
+/// A member sees the last message that they have read, and the number of unread mentions.
+pub async fn a_member_sees_their_read_position_and_unread_mentions(store: &dyn Store) -> Result<()> {
+    let ports = with_members(store).await?;
+    let seen = async || {
+        let room = ports.room_views.room(TENANT, &user("bert"), &room("!1")).await?.expect("a member");
+        Ok::<_, Error>((room.mention_count, room.read_event_id.map(|id| id.to_string())))
+    };
+    let of = |id: &str, users: &[&str], all: bool| {
+        let users = users.iter().map(|name| user(name)).collect();
+        mentioning(id, Mentions { users, room: all })
+    };
+    assert_eq!(seen().await?, (0, None));
+    ports.messages.ingest(&[of("$1", &["anna", "bert"], false), of("$2", &["anna"], false)]).await?;
+    assert_eq!(seen().await?, (1, None));
+    ports.room_views.read(TENANT, &user("bert"), &room("!1")).await?;
+    assert_eq!(seen().await?, (0, Some("$2".to_owned())));
+    ports.messages.ingest(&[of("$3", &[], true), of("$4", &["bert"], true)]).await?;
+    assert_eq!(seen().await?, (2, Some("$2".to_owned())));
+    let receipt =
+        ReadUpTo { room: room("!1"), localpart: "bert".to_owned(), events: vec![EventId::new("$3")] };
+    ports.room_views.read_up_to(&[receipt]).await?;
+    assert_eq!(seen().await?, (1, Some("$3".to_owned())));
+    for (redaction, of) in [("$5", "$4"), ("$6", "$3")] {
+        ports.messages.ingest(&[ingested(redaction, Change::Redacted { of: EventId::new(of) })]).await?;
+    }
+    assert_eq!(seen().await?, (0, Some("$2".to_owned())), "a redacted message is neither");
+    // A mention is counted behind the last fifty messages, too.
+    ports.messages.ingest(&[of("$7", &["bert"], false)]).await?;
+    let many: Vec<_> = (0..120).map(|n| message(&format!("$m{n}"))).collect();
+    ports.messages.ingest(&many).await?;
+    assert_eq!(seen().await?, (1, Some("$2".to_owned())));
+    Ok(())
+}
+
+/// A member mutes a room for all devices, which learn of it once.
+pub async fn a_member_mutes_a_room_for_all_devices(store: &dyn Store) -> Result<()> {
+    let ports = with_members(store).await?;
+    let (bert, here) = (user("bert"), room("!1"));
+    let muted = async || {
+        let room = ports.room_views.room(TENANT, &bert, &here).await?;
+        Ok::<_, Error>(room.map(|room| room.muted))
+    };
+    for is_muted in [true, true, false, true] {
+        assert!(ports.memberships.set_muted(TENANT, &here, &bert, is_muted).await?);
+        assert_eq!(muted().await?, Some(is_muted));
+    }
+    let anna = ports.room_views.room(TENANT, &user("anna"), &here).await?.expect("a member");
+    assert!(!anna.muted);
+    let audience = [Audience::User(TENANT, bert.clone())];
+    let events = ports.feed.after(Position(0), &all_of(&audience), 100).await?;
+    let events = events.into_iter().filter(|event| event.kind == Kind::RoomMuted);
+    let events: Vec<_> = events.map(|event| event.payload.as_str().to_owned()).collect();
+    let payload = |muted| format!("{{\"room_id\":\"!1\",\"muted\":{muted}}}");
+    assert_eq!(events, [payload(true), payload(false), payload(true)]);
+    ports.memberships.remove(TENANT, &here, &bert).await?;
+    assert!(!ports.memberships.set_muted(TENANT, &here, &bert, true).await?);
+    ports.memberships.add(TENANT, &here, &bert).await?;
+    assert_eq!(muted().await?, Some(false), "the end of the membership ends it");
+    assert!(!ports.memberships.set_muted(TENANT, &room("!nowhere"), &bert, true).await?);
     Ok(())
 }

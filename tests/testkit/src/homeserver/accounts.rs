@@ -40,6 +40,20 @@ impl Accounts for MemoryHomeserver {
         .await
     }
 
+    async fn silence(&self, room: &RoomId, user: &MatrixUserId, is_silent: bool) -> Result<()> {
+        self.call("changing a push rule", |state| {
+            state.act_as(user);
+            let member = (room.clone(), user.clone());
+            if is_silent {
+                state.silent.insert(member)
+            } else {
+                state.silent.remove(&member)
+            };
+            Ok(())
+        })
+        .await
+    }
+
     async fn show_as_direct(&self, room: &RoomId, user: &MatrixUserId, partner: &MatrixUserId) -> Result<()> {
         self.call_in(room, "marking a direct chat", |state| {
             state.act_as(user);
@@ -71,5 +85,12 @@ impl ExternalAccounts for MemoryHomeserver {
             Ok(())
         })
         .await
+    }
+}
+
+impl MemoryHomeserver {
+    /// Returns whether a user's push rule makes a room silent.
+    pub fn is_silent(&self, room: &RoomId, user: &MatrixUserId) -> bool {
+        self.state().silent.contains(&(room.clone(), user.clone()))
     }
 }

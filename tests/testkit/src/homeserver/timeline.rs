@@ -8,7 +8,7 @@ use messenger_core::{
     Result,
     error::Failure,
     id::{EventId, MatrixUserId, RoomId},
-    port::{Changes, RoomChanges, Timeline, TimelinePage},
+    port::{Changes, RoomChanges, Surroundings, Timeline, TimelinePage},
     room::NewRoom,
     room_event::RoomEvent,
 };
@@ -85,6 +85,48 @@ impl Timeline for MemoryHomeserver {
             let messages = state.read_by_bot(room)?;
             let later = messages.iter().filter(|message| message.number > from);
             Ok(page(room, from, later.take(limit as usize)))
+        })
+        .await
+    }
+
+    async fn later(
+        &self,
+        room: &RoomId,
+        from: &str,
+        limit: u32,
+        reader: Option<&MatrixUserId>,
+    ) -> Result<TimelinePage> {
+        self.call_in(room, "reading a room's messages", |state| {
+            let from = position(from)?;
+            let messages = state.read_by(room, reader)?;
+            let later = messages.iter().copied().filter(|message| message.number > from);
+            let sent = later.filter(|message| MESSAGE_TYPES.contains(&message.kind.as_str()));
+            Ok(page(room, from, sent.take(limit as usize)))
+        })
+        .await
+    }
+
+    async fn around(
+        &self,
+        room: &RoomId,
+        event: &EventId,
+        limit: u32,
+        reader: Option<&MatrixUserId>,
+    ) -> Result<Option<Surroundings>> {
+        self.call_in(room, "reading the events around an event", |state| {
+            let messages = state.read_by(room, reader)?;
+            let Some(at) = messages.iter().position(|message| message.event == *event) else {
+                return Ok(None);
+            };
+            let (number, half) = (messages[at].number, limit as usize / 2);
+            let is_sent = |message: &&&Message| MESSAGE_TYPES.contains(&message.kind.as_str());
+            let before: Vec<_> = messages[..at].iter().rev().filter(is_sent).take(half).collect();
+            let after: Vec<_> = messages[at + 1..].iter().filter(is_sent).take(half).collect();
+            let token = |message: Option<&&&Message>| message.map_or(number, |message| message.number);
+            let (first, last) = (token(before.last()), token(after.last()));
+            let all = after.into_iter().rev().chain([&messages[at]]).chain(before);
+            let events = all.filter_map(|message| read(room, message)).collect();
+            Ok(Some(Surroundings { events, before: first.to_string(), later: last.to_string() }))
         })
         .await
     }
@@ -298,6 +340,21 @@ impl State {
         let event = self.send_event(room, sender, "m.room.member", json!({ "membership": membership }));
         let messages = &mut self.rooms.get_mut(room).expect("the room exists").messages;
         messages.last_mut().expect("the event was added").state_key = Some(user.clone());
+        event
+    }
+
+    /// Adds an event of any type with a transaction id. Returns its id.
+    pub(super) fn send_as_client(
+        &mut self,
+        room: &RoomId,
+        sender: &MatrixUserId,
+        kind: &str,
+        content: Value,
+        transaction: &str,
+    ) -> EventId {
+        let event = self.send_event(room, sender, kind, content);
+        let messages = &mut self.rooms.get_mut(room).expect("the room exists").messages;
+        transaction.clone_into(&mut messages.last_mut().expect("the event was added").transaction);
         event
     }
 

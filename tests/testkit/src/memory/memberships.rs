@@ -7,7 +7,7 @@ use messenger_core::{
     Result,
     event::{
         Audience, Kind, NewEvent,
-        payload::{self, EventPayload, Membership},
+        payload::{self, EventPayload, Membership, RoomMuted},
     },
     id::{HubUserId, Position, RoomId, TenantId},
     port::{Memberships, ReaderRights},
@@ -35,6 +35,28 @@ impl Memberships for Memory {
     async fn is_member(&self, tenant: TenantId, room: &RoomId, user: &HubUserId) -> Result<bool> {
         self.act("looking for a member", |state| {
             state.members.contains_key(&(tenant, user.clone(), room.clone()))
+        })
+        .await
+    }
+
+    async fn set_muted(
+        &self,
+        tenant: TenantId,
+        room: &RoomId,
+        user: &HubUserId,
+        muted: bool,
+    ) -> Result<bool> {
+        self.act("muting a room", |state| {
+            let member = (tenant, user.clone(), room.clone());
+            if !state.members.contains_key(&member) {
+                return false;
+            }
+            let is_changed = if muted { state.muted.insert(member) } else { state.muted.remove(&member) };
+            if is_changed {
+                let payload = EventPayload::RoomMuted(RoomMuted { room_id: room, muted });
+                state.publish_to_user(tenant, user, &payload);
+            }
+            true
         })
         .await
     }
@@ -76,6 +98,7 @@ impl State {
         let view = self.view(tenant, user, room);
         let member = (tenant, user.clone(), room.clone());
         self.arrivals.remove(&member);
+        self.muted.remove(&member);
         if self.members.remove(&member).is_some() {
             self.publish_membership(Kind::RoomLeft, tenant, user, room, view.as_ref());
         }
@@ -107,6 +130,7 @@ impl State {
         let audience = Audience::User(tenant, user.clone());
         let room = match payload {
             EventPayload::Unread(unread) => Some(unread.room_id.clone()),
+            EventPayload::RoomMuted(muted) => Some(muted.room_id.clone()),
             _ => None,
         };
         let (kind, payload) = (payload.kind(), payload.serialise().expect("the fields are an object"));

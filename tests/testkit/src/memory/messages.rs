@@ -1,7 +1,8 @@
 //! Conversations in memory.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    cmp::Reverse,
+    collections::{BTreeMap, BTreeSet, HashMap},
     time::Duration,
 };
 
@@ -15,8 +16,8 @@ use messenger_core::{
     },
     id::{EventId, HubUserId, MatrixUserId, RoomId, TenantId},
     media::{File, Mxc, Posted},
-    message::MessageContent,
-    port::{Change, Edit, IngestedEvent, Messages, RedactedEdit},
+    message::{Mentions, MessageContent, REACTION_KEY_MAX, ReactionCount},
+    port::{Change, Edit, IngestedEvent, Messages, NewReaction, RedactedEdit},
 };
 
 use super::{Memory, State, redactions};
@@ -29,6 +30,9 @@ pub(super) struct Table {
     files: HashMap<EventId, Posting>,
     owners: HashMap<Mxc, Owner>,
     edits: BTreeMap<EventId, StoredEdit>,
+    mentions: HashMap<EventId, Mentions<HubUserId>>,
+    /// In the order of their arrival.
+    reactions: Vec<StoredReaction>,
     /// The count of arrivals at each event.
     pub(super) arrived: HashMap<EventId, u64>,
     pub(super) summaries: HashMap<RoomId, Summary>,
@@ -50,6 +54,14 @@ struct Owner {
     user: MatrixUserId,
     /// The timestamp of the message that made them the owner; `None` if the upload itself is known.
     since: Option<Timestamp>,
+}
+
+struct StoredReaction {
+    id: EventId,
+    room: RoomId,
+    of: EventId,
+    by: MatrixUserId,
+    key: String,
 }
 
 struct StoredEdit {
@@ -138,6 +150,48 @@ impl Messages for Memory {
         .await
     }
 
+    async fn reactions(
+        &self,
+        of: &[(RoomId, EventId)],
+        reader: &MatrixUserId,
+        most: u32,
+    ) -> Result<Vec<(EventId, ReactionCount)>> {
+        self.act("reading reactions", |state| {
+            let of = of.iter().flat_map(|(room, message)| {
+                let mut keys: Vec<(&str, BTreeSet<&MatrixUserId>)> = Vec::new();
+                let reactions = state.conversation.reactions.iter();
+                for one in reactions.filter(|one| one.room == *room && one.of == *message) {
+                    match keys.iter_mut().find(|(key, _)| *key == one.key) {
+                        Some((_, users)) => drop(users.insert(&one.by)),
+                        None => keys.push((&one.key, BTreeSet::from([&one.by]))),
+                    }
+                }
+                keys.sort_by_key(|(_, users)| Reverse(users.len()));
+                let counts = keys.into_iter().take(most as usize).map(|(key, users)| ReactionCount {
+                    key: key.to_owned(),
+                    count: i64::try_from(users.len()).expect("few users"),
+                    is_own: users.contains(reader),
+                });
+                counts.map(|count| (message.clone(), count)).collect::<Vec<_>>()
+            });
+            of.collect()
+        })
+        .await
+    }
+
+    async fn reactions_of(&self, reaction: NewReaction<'_>) -> Result<Vec<EventId>> {
+        let NewReaction { room, of, sender, key } = reaction;
+        self.act("finding a reaction", |state| {
+            let own = state
+                .conversation
+                .reactions
+                .iter()
+                .filter(|one| one.room == *room && one.of == *of && one.by == *sender && one.key == key);
+            own.map(|one| one.id.clone()).collect()
+        })
+        .await
+    }
+
     async fn own(&self, file: &Mxc, owner: &MatrixUserId) -> Result<()> {
         let owner = Owner { user: owner.clone(), since: None };
         self.act("storing the uploader of a file", |state| {
@@ -170,6 +224,12 @@ fn last_of_each(edits: Vec<(&EventId, &StoredEdit)>) -> Vec<Edit> {
 }
 
 impl Summary {
+    /// Returns the message at this place; `None` for 0.
+    pub(super) fn message_at(&self, place: i64) -> Option<EventId> {
+        let index = usize::try_from(place).ok()?.checked_sub(1)?;
+        self.messages.get(index).map(|(event, _)| event.clone())
+    }
+
     /// Returns the number of messages up to the latest of these; `None` if none of them is known.
     pub(super) fn place(&self, of: &[EventId]) -> Option<i64> {
         let place = self.messages.iter().rposition(|(event, _)| of.contains(event))?;
@@ -178,6 +238,16 @@ impl Summary {
 }
 
 impl State {
+    /// Returns the number of messages after the first `read` ones that mention a user.
+    pub(super) fn mention_count(&self, user: &HubUserId, room: &RoomId, read: i64) -> i64 {
+        let summary = self.conversation.summaries.get(room);
+        let messages = summary.into_iter().flat_map(|summary| &summary.messages);
+        let unread = messages.skip(usize::try_from(read).expect("a place"));
+        let mentions = unread.filter_map(|(event, _)| self.conversation.mentions.get(event));
+        let count = mentions.filter(|mentions| mentions.room || mentions.users.contains(user)).count();
+        i64::try_from(count).expect("few messages")
+    }
+
     /// Returns the number of messages of a room.
     pub(super) fn message_count(&self, room: &RoomId) -> i64 {
         self.conversation.summaries.get(room).map_or(0, |summary| summary.count)
@@ -191,8 +261,8 @@ impl State {
         self.conversation.arrived.insert(event.event_id.clone(), self.arrived);
         let (tenant, room) = (event.tenant, event.room.clone());
         let targets = match &event.change {
-            Change::Message { .. } | Change::Reaction => vec![&event.event_id],
-            Change::Edited { of, .. } => vec![&event.event_id, of],
+            Change::Message { .. } => vec![&event.event_id],
+            Change::Edited { of, .. } | Change::Reaction { of, .. } => vec![&event.event_id, of],
             _ => Vec::new(),
         };
         if targets.into_iter().any(|id| self.conversation.redacted.holds(&room, id)) {
@@ -200,7 +270,8 @@ impl State {
         }
         let (mut reader, mut about, mut payload) = (None, event.event_id.clone(), event.payload.clone());
         match &event.change {
-            Change::Message { by, summary, .. } => {
+            Change::Message { by, summary, mentions, .. } => {
+                self.conversation.mentions.insert(event.event_id.clone(), mentions.clone());
                 let had_unread = self.count(event, by.as_ref(), summary);
                 reader = by.as_ref().filter(|_| had_unread);
             }
@@ -224,7 +295,13 @@ impl State {
                 self.log.empty(tenant, &room, &about, of);
                 self.redact(&room, of);
             }
-            Change::Reaction => {}
+            Change::Reaction { of, key } => {
+                if key.chars().count() <= REACTION_KEY_MAX {
+                    let (id, of, key) = (event.event_id.clone(), of.clone(), key.clone());
+                    let by = event.sender.clone();
+                    self.conversation.reactions.push(StoredReaction { id, room, of, by, key });
+                }
+            }
             Change::Joined(user) => self.add_member(tenant, &room, user),
             Change::Left(user) => self.remove_member(tenant, &room, user),
             Change::Named(name) => self.conversation.summaries.entry(room).or_default().name.clone_from(name),
@@ -306,6 +383,7 @@ impl Table {
         let is_redacted =
             |event: &EventId| event == of || edits.get(event).is_some_and(|edit| edit.of == *of);
         self.files.retain(|event, posting| posting.room != *room || !is_redacted(event));
+        self.reactions.retain(|one| one.room != *room || (one.of != *of && one.id != *of));
         self.edits.retain(|id, edit| edit.room != *room || (edit.of != *of && id != of));
         let summary = self.summaries.get_mut(shown_in)?;
         let place = summary.messages.iter().position(|(event, _)| event == of);

@@ -110,8 +110,10 @@ impl State {
         }
         let former = Former { current: new.clone(), is_history_restricted };
         self.records.former.insert(old.clone(), Replaced { tenant, former, by: new.clone() });
-        let before: Vec<_> = self.members.iter().filter(|((_, _, room), _)| room == old).collect();
-        let before: Vec<_> = before.into_iter().map(|((_, user, _), read)| (user.clone(), *read)).collect();
+        let muted: BTreeSet<_> =
+            self.muted.iter().filter(|(_, _, room)| room == old).map(|(_, user, _)| user.clone()).collect();
+        let before = self.members.iter().filter(|((_, _, room), _)| room == old);
+        let before: Vec<_> = before.map(|((_, user, _), read)| (user.clone(), *read)).collect();
         let joined: Vec<_> = before
             .iter()
             .map(|(user, _)| {
@@ -131,6 +133,9 @@ impl State {
         for user in members {
             self.add_member(tenant, new, user);
             let member = (tenant, user.clone(), new.clone());
+            if muted.contains(user) {
+                self.muted.insert(member.clone());
+            }
             let Some(at) = before.iter().position(|(known, _)| known == user) else { continue };
             if let (Some(read), Some(arrival)) =
                 (self.members.get_mut(&member), self.arrivals.get_mut(&member))

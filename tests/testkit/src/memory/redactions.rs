@@ -7,7 +7,7 @@ use messenger_core::{
     event::{Audience, Event, Kind, Payload},
     id::{EventId, RoomId, TenantId},
 };
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::feed::Log;
 
@@ -67,6 +67,10 @@ impl Log {
                     fields.insert("redacted".to_owned(), true.into());
                     if kind != Kind::Reaction {
                         fields.insert("msg_type".to_owned(), "m.text".into());
+                        fields.insert("reply_to".to_owned(), Value::Null);
+                        fields.insert("formatted_body".to_owned(), Value::Null);
+                        let nobody = json!({ "hub_user_ids": [], "room": false });
+                        fields.insert("mentions".to_owned(), nobody);
                     }
                 }
             }

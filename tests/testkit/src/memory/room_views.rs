@@ -91,6 +91,11 @@ impl RoomViews for Memory {
         .await
     }
 
+    async fn members_among(&self, tenant: TenantId, room: &RoomId, ids: &[HubUserId]) -> Result<Vec<User>> {
+        let members = self.members(tenant, room).await?.into_iter();
+        Ok(members.filter(|member| ids.contains(member.id())).collect())
+    }
+
     async fn people(&self, tenant: TenantId, ids: &[HubUserId], localparts: &[String]) -> Result<Vec<User>> {
         self.act("finding users", |state| {
             let users = state.users.values().map(|stored| &stored.user);
@@ -156,6 +161,7 @@ impl State {
         let (entity_type, entity_id) = entity(key);
         let summary = self.summary(room);
         let last = summary.last_event.as_ref();
+        let read_event_id = summary.message_at(*read);
         let may_see_last = last.is_none_or(|event| self.may_see(tenant, user, room, event));
         Some(Room {
             matrix_room_id: room.clone(),
@@ -168,6 +174,9 @@ impl State {
             last_message: summary.last.filter(|_| may_see_last),
             last_message_ts: summary.at.filter(|_| may_see_last),
             encrypted: registered.profile.marks.is_encrypted,
+            mention_count: self.mention_count(user, room, *read),
+            muted: self.muted.contains(&(tenant, user.clone(), room.clone())),
+            read_event_id,
         })
     }
 

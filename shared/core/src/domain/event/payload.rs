@@ -11,7 +11,7 @@ use crate::domain::{
     event::{Kind, Payload},
     id::{EventId, HubUserId, MatrixUserId, NotificationId, RoomId},
     media,
-    message::Message,
+    message::{self, Message},
     notification::{Draft, EntityId, Priority},
     room::{self, RoomType},
     time::{rfc3339, rfc3339_or_null},
@@ -43,6 +43,8 @@ pub enum EventPayload<'a> {
     RoomLeft(Membership<'a>),
     /// `unread`.
     Unread(Unread<'a>),
+    /// `room_muted`.
+    RoomMuted(RoomMuted<'a>),
     /// `access_withdrawn`, which has no fields.
     AccessWithdrawn {},
     /// `role_changed`.
@@ -113,6 +115,32 @@ pub struct NewMessage<'a> {
     timestamp: Timestamp,
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
     file: Option<File<'a>>,
+    #[serde(flatten)]
+    text: Text<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    txn_id: Option<&'a str>,
+}
+
+/// The fields of a message beside its plain text.
+#[derive(Debug, Clone, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Text<'a> {
+    /// The message that it replies to.
+    pub reply_to: Option<&'a EventId>,
+    /// The text as HTML, as its sender wrote it: it may contain anything.
+    pub formatted_body: Option<&'a str>,
+    /// The users whom it mentions.
+    pub mentions: Mentions<'a>,
+}
+
+/// The users whom a message mentions.
+#[derive(Debug, Clone, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "MentionsOfEvent"))]
+pub struct Mentions<'a> {
+    /// The mentioned users of the tenant.
+    pub hub_user_ids: &'a [HubUserId],
+    /// Whether it mentions all members.
+    pub room: bool,
 }
 
 /// The content of a message after an edit, or after the redaction of one.
@@ -140,6 +168,9 @@ pub struct MessageEdited<'a> {
     /// The file; left out without one.
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
     pub file: Option<File<'a>>,
+    /// The reply, the HTML and the mentions.
+    #[serde(flatten)]
+    pub text: Text<'a>,
 }
 
 /// The redaction of a message or reaction.
@@ -205,6 +236,9 @@ pub struct Room<'a> {
     #[cfg_attr(feature = "schema", schemars(with = "Option<crate::domain::time::Rfc3339>"))]
     last_message_ts: Option<Timestamp>,
     matrix_room_id: &'a RoomId,
+    mention_count: i64,
+    muted: bool,
+    read_event_id: Option<&'a EventId>,
     #[serde(rename = "room_type")]
     kind: RoomType,
     topic: Option<&'a str>,
@@ -219,6 +253,16 @@ pub struct Unread<'a> {
     pub room_id: &'a RoomId,
     /// The number of messages after the last one that the user has read.
     pub unread_count: i64,
+}
+
+/// A room whose sounds a user has switched off or on.
+#[derive(Debug, Clone, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct RoomMuted<'a> {
+    /// The room.
+    pub room_id: &'a RoomId,
+    /// Whether they are off.
+    pub muted: bool,
 }
 
 /// A new role of a user.
@@ -283,6 +327,7 @@ impl EventPayload<'_> {
             Self::RoomJoined(_) => Kind::RoomJoined,
             Self::RoomLeft(_) => Kind::RoomLeft,
             Self::Unread(_) => Kind::Unread,
+            Self::RoomMuted(_) => Kind::RoomMuted,
             Self::AccessWithdrawn {} => Kind::AccessWithdrawn,
             Self::RoleChanged(_) => Kind::RoleChanged,
         }
@@ -322,7 +367,19 @@ impl<'a> From<&'a Message> for NewMessage<'a> {
             msg_type: &message.msg_type,
             timestamp: message.timestamp,
             file: message.file.as_ref().map(File::from),
+            text: Text {
+                reply_to: message.reply_to.as_ref(),
+                formatted_body: message.formatted_body.as_deref(),
+                mentions: Mentions::from(&message.mentions),
+            },
+            txn_id: message.txn_id.as_deref(),
         }
+    }
+}
+
+impl<'a> From<&'a message::Mentions<HubUserId>> for Mentions<'a> {
+    fn from(mentions: &'a message::Mentions<HubUserId>) -> Self {
+        Self { hub_user_ids: &mentions.users, room: mentions.room }
     }
 }
 
@@ -351,6 +408,9 @@ impl<'a> From<&'a room::Room> for Room<'a> {
             last_message: room.last_message.as_deref(),
             last_message_ts: room.last_message_ts,
             encrypted: room.encrypted,
+            mention_count: room.mention_count,
+            muted: room.muted,
+            read_event_id: room.read_event_id.as_ref(),
         }
     }
 }
@@ -373,6 +433,12 @@ mod tests {
             timestamp: AT,
             file,
             notification: None,
+            formatted_body: None,
+            mentions: message::Mentions::default(),
+            reply_to: None,
+            txn_id: None,
+            is_edited: false,
+            reactions: Vec::new(),
         }
     }
 
@@ -431,10 +497,19 @@ mod tests {
 
     #[test]
     fn a_message_has_the_fields_of_its_file_beside_its_own() {
-        let json = r#"{"event_id":"$1","room_id":"!1","sender":"@anna:hub.local","sender_display_name":"Anna","body":"Guten Tag","msg_type":"m.text","timestamp":"2026-01-31T12:00:00.000000Z"}"#;
+        let json = r#"{"event_id":"$1","room_id":"!1","sender":"@anna:hub.local","sender_display_name":"Anna","body":"Guten Tag","msg_type":"m.text","timestamp":"2026-01-31T12:00:00.000000Z","reply_to":null,"formatted_body":null,"mentions":{"hub_user_ids":[],"room":false}}"#;
         check(&EventPayload::NewMessage(NewMessage::from(&message(None))), Kind::NewMessage, json);
-        let json = r#"{"event_id":"$1","room_id":"!1","sender":"@anna:hub.local","sender_display_name":"Anna","body":"Guten Tag","msg_type":"m.text","timestamp":"2026-01-31T12:00:00.000000Z","file_url":"mxc://hub.local/abc","media_path":"/api/v1/messages/media/hub.local/abc","filename":"plan.pdf","file_size":7}"#;
+        let json = r#"{"event_id":"$1","room_id":"!1","sender":"@anna:hub.local","sender_display_name":"Anna","body":"Guten Tag","msg_type":"m.text","timestamp":"2026-01-31T12:00:00.000000Z","file_url":"mxc://hub.local/abc","media_path":"/api/v1/messages/media/hub.local/abc","filename":"plan.pdf","file_size":7,"reply_to":null,"formatted_body":null,"mentions":{"hub_user_ids":[],"room":false}}"#;
         check(&EventPayload::NewMessage(NewMessage::from(&message(Some(file())))), Kind::NewMessage, json);
+        let full = Message {
+            formatted_body: Some("<b>Guten Tag</b>".to_owned()),
+            mentions: message::Mentions { users: vec![HubUserId::new("bert")], room: true },
+            reply_to: Some(EventId::new("$0")),
+            txn_id: Some("7".to_owned()),
+            ..message(None)
+        };
+        let json = r#"{"event_id":"$1","room_id":"!1","sender":"@anna:hub.local","sender_display_name":"Anna","body":"Guten Tag","msg_type":"m.text","timestamp":"2026-01-31T12:00:00.000000Z","reply_to":"$0","formatted_body":"<b>Guten Tag</b>","mentions":{"hub_user_ids":["bert"],"room":true},"txn_id":"7"}"#;
+        check(&EventPayload::NewMessage(NewMessage::from(&full)), Kind::NewMessage, json);
     }
 
     #[test]
@@ -452,8 +527,13 @@ mod tests {
             msg_type: "m.text",
             timestamp: AT,
             file: Some(File::from(&file)),
+            text: Text {
+                reply_to: None,
+                formatted_body: None,
+                mentions: Mentions { hub_user_ids: &[], room: false },
+            },
         };
-        let json = r#"{"room_id":"!1","event_id":"$1","edit_event_id":"$2","sender":"@anna:hub.local","sender_display_name":"Anna","body":"b","msg_type":"m.text","timestamp":"2026-01-31T12:00:00.000000Z","file_url":"mxc://hub.local/abc","media_path":"/api/v1/messages/media/hub.local/abc","filename":"plan.pdf","file_size":7}"#;
+        let json = r#"{"room_id":"!1","event_id":"$1","edit_event_id":"$2","sender":"@anna:hub.local","sender_display_name":"Anna","body":"b","msg_type":"m.text","timestamp":"2026-01-31T12:00:00.000000Z","file_url":"mxc://hub.local/abc","media_path":"/api/v1/messages/media/hub.local/abc","filename":"plan.pdf","file_size":7,"reply_to":null,"formatted_body":null,"mentions":{"hub_user_ids":[],"room":false}}"#;
         check(&EventPayload::MessageEdited(edited), Kind::MessageEdited, json);
         let redacted = MessageRedacted { event_id, room_id, sender, sender_display_name, timestamp: AT };
         let json = r#"{"event_id":"$1","room_id":"!1","sender":"@anna:hub.local","sender_display_name":"Anna","timestamp":"2026-01-31T12:00:00.000000Z"}"#;
@@ -485,14 +565,19 @@ mod tests {
             last_message: Some("läuft".to_owned()),
             last_message_ts: Some(AT),
             encrypted: false,
+            mention_count: 1,
+            muted: false,
+            read_event_id: Some(EventId::new("$1")),
         };
         let joined = Membership { room_id, room: Some(Room::from(&room)) };
-        let json = r#"{"room":{"display_name":"Presse 7","encrypted":false,"entity_id":7,"entity_type":"machine","last_message":"läuft","last_message_ts":"2026-01-31T12:00:00.000000Z","matrix_room_id":"!1","room_type":"entity","topic":null,"unread_count":2},"room_id":"!1"}"#;
+        let json = r#"{"room":{"display_name":"Presse 7","encrypted":false,"entity_id":7,"entity_type":"machine","last_message":"läuft","last_message_ts":"2026-01-31T12:00:00.000000Z","matrix_room_id":"!1","mention_count":1,"muted":false,"read_event_id":"$1","room_type":"entity","topic":null,"unread_count":2},"room_id":"!1"}"#;
         check(&EventPayload::RoomJoined(joined), Kind::RoomJoined, json);
         let left = Membership { room_id, room: None };
         check(&EventPayload::RoomLeft(left), Kind::RoomLeft, r#"{"room":null,"room_id":"!1"}"#);
         let unread = Unread { room_id, unread_count: 3 };
         check(&EventPayload::Unread(unread), Kind::Unread, r#"{"room_id":"!1","unread_count":3}"#);
+        let muted = EventPayload::RoomMuted(RoomMuted { room_id, muted: true });
+        check(&muted, Kind::RoomMuted, r#"{"room_id":"!1","muted":true}"#);
     }
 
     #[test]

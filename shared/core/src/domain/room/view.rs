@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::{
     entity::EntityId,
-    id::{HubUserId, MatrixUserId, RoomId},
+    id::{EventId, HubUserId, MatrixUserId, RoomId},
     room::Marks,
 };
 
@@ -49,6 +49,12 @@ pub struct Room {
     pub last_message_ts: Option<Timestamp>,
     /// Whether messages in it are encrypted. This service can neither read nor send them.
     pub encrypted: bool,
+    /// The number of unread messages that mention the member, among the last thousand of the room.
+    pub mention_count: i64,
+    /// Whether the member has switched off the sounds of the room.
+    pub muted: bool,
+    /// The last message that the member has read; `None` if there is none, or if it is not known.
+    pub read_event_id: Option<EventId>,
 }
 
 /// An entry of the room directory. Each user of the tenant may open the room, and thereby becomes a member.

@@ -8,7 +8,7 @@ use crate::{
         error::{Failure, Result},
         event::{
             Payload,
-            payload::{self, EventPayload, MessageEdited, MessageRedacted},
+            payload::{self, EventPayload, MessageEdited, MessageRedacted, Text},
         },
         id::{EventId, RoomId, TenantId},
         message::{MessageContent, People},
@@ -23,19 +23,16 @@ impl Ingest {
     /// homeservers let everybody send such an event.
     pub(crate) async fn edited(
         &self,
+        tenant: TenantId,
         event: &RoomEvent,
         of: EventId,
         content: MessageContent,
         people: &People,
     ) -> Result<Option<(Change, Option<Payload>)>> {
         let sender = &event.sender;
-        let original = self.original(&event.room_id, &of).await?;
-        let may_edit = original.is_some_and(|original| {
-            original.sender == *sender && matches!(original.content, Content::Message(_))
-        });
-        if !may_edit {
-            return Ok(None);
-        }
+        let original = self.original(&event.room_id, &of).await?.filter(|message| message.sender == *sender);
+        let Some(Content::Message(first)) = original.map(|message| message.content) else { return Ok(None) };
+        let mentions = people.mentioned(tenant, &content.mentions);
         let payload = self.edit_payload(MessageEdited {
             room_id: &event.room_id,
             event_id: &of,
@@ -46,6 +43,11 @@ impl Ingest {
             msg_type: &content.msg_type,
             timestamp: event.timestamp,
             file: content.file.as_ref().map(payload::File::from),
+            text: Text {
+                reply_to: first.reply_to.as_ref(),
+                formatted_body: content.formatted_body.as_deref(),
+                mentions: payload::Mentions::from(&mentions),
+            },
         })?;
         Ok(Some((Change::Edited { of, by: sender.clone(), content }, payload)))
     }
@@ -84,26 +86,31 @@ impl Ingest {
         let Some(remaining) = self.messages.without(tenant, room, edit).await? else { return Ok(None) };
         let Some(message) = self.original(room, &remaining.of).await? else { return Ok(None) };
         let Content::Message(first) = message.content else { return Ok(None) };
+        let reply_to = first.reply_to.clone();
         let (edit, content) = match remaining.last {
             Some((edit, content)) => (Some(edit), content),
             // The homeserver knows edits from before the adoption of the room.
             None => (None, message.edited.unwrap_or(first)),
         };
+        // The sender of the redaction may be somebody else.
+        let people = iter::once(&message.sender).chain(&content.mentions.users);
+        let people = self.directory.people(people).await?;
+        let mentions = people.mentioned(tenant, &content.mentions);
         let payload = self.edit_payload(MessageEdited {
             room_id: room,
             event_id: &remaining.of,
             edit_event_id: edit.as_ref(),
             sender: &message.sender,
-            // The sender of the redaction may be somebody else.
-            sender_display_name: &self
-                .directory
-                .people(iter::once(&message.sender))
-                .await?
-                .name(&message.sender),
+            sender_display_name: &people.name(&message.sender),
             body: &content.body,
             msg_type: &content.msg_type,
             timestamp: event.timestamp,
             file: content.file.as_ref().map(payload::File::from),
+            text: Text {
+                reply_to: reply_to.as_ref(),
+                formatted_body: content.formatted_body.as_deref(),
+                mentions: payload::Mentions::from(&mentions),
+            },
         })?;
         Ok(Some(payload))
     }

@@ -8,7 +8,7 @@ use crate::{
             payload::{EventPayload, NewMessage, Reaction},
         },
         id::{RoomId, TenantId},
-        message::People,
+        message::{MessageContent, People},
         name,
         room_event::{Content, RoomEvent},
         user::User,
@@ -30,11 +30,13 @@ impl Ingest {
         let (change, payload) = match &event.content {
             Content::Message(content) => {
                 let by = people.get(sender).map(|user| user.id().clone());
-                let change = Change::Message { by, summary: content.summary(), file: content.file.clone() };
-                (change, self.message_payload(event, people)?)
+                let mentions = people.mentioned(tenant, &content.mentions);
+                let (summary, file) = (content.summary(), content.file.clone());
+                let change = Change::Message { by, summary, file, mentions };
+                (change, self.message_payload(tenant, event, people)?)
             }
             Content::Edited { of, content } => {
-                match self.edited(event, of.clone(), content.clone(), people).await? {
+                match self.edited(tenant, event, of.clone(), content.clone(), people).await? {
                     Some(interpreted) => interpreted,
                     None => return Ok(None),
                 }
@@ -50,7 +52,8 @@ impl Ingest {
                     sender_display_name: &people.name(sender),
                     timestamp: event.timestamp,
                 });
-                (Change::Reaction, Some(reaction.serialise()?))
+                let change = Change::Reaction { of: of.clone(), key: key.clone() };
+                (change, Some(reaction.serialise()?))
             }
             // A room that was replaced gets no more members.
             Content::Joined(_) if self.rooms.former(room).await?.is_some() => return Ok(None),
@@ -93,11 +96,18 @@ impl Ingest {
     }
 
     /// Returns `None` for a message of the bot: it stands in the event log as a notification.
-    fn message_payload(&self, event: &RoomEvent, people: &People) -> Result<Option<Payload>> {
+    fn message_payload(
+        &self,
+        tenant: TenantId,
+        event: &RoomEvent,
+        people: &People,
+    ) -> Result<Option<Payload>> {
         if event.sender == self.ids.bot() {
             return Ok(None);
         }
-        let message = event.clone().message(people.name(&event.sender));
+        let Content::Message(MessageContent { mentions, .. }) = &event.content else { return Ok(None) };
+        let mentions = people.mentioned(tenant, mentions);
+        let message = event.clone().message(people.name(&event.sender), mentions);
         message.map(|message| EventPayload::NewMessage(NewMessage::from(&message)).serialise()).transpose()
     }
 }

@@ -14,7 +14,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 use crate::{
     client::Client,
-    fixture::{Fixture, room, user},
+    fixture::{Fixture, room, segment, user},
     gateway::Gateway,
 };
 
@@ -147,5 +147,23 @@ pub(crate) async fn a_users_change_of_the_push_rule_is_kept(fixture: Fixture) ->
     fixture.appservice.ensure_user(&anna, "Anna Müller").await?;
     fixture.passwords().set_password(&anna, "a password").await?;
     assert_eq!(client.get(RULE).await?["enabled"], false, "after {:?}", start.elapsed());
+    Ok(())
+}
+
+pub(crate) async fn a_muted_room_has_a_silent_rule_until_it_is_unmuted(fixture: Fixture) -> Result<()> {
+    let id = fixture.appservice.create_room(&room("silent")).await?;
+    let anna = user("anna");
+    fixture.appservice.ensure_user(&anna, "Anna").await?;
+    let bot = fixture.bot()?;
+    let path = format!("/pushrules/global/room/{}", segment(&id));
+    let client = bot.acting_for("@anna:hub.local");
+    for _ in 0..2 {
+        fixture.appservice.silence(&id, &anna, true).await?;
+        assert_eq!(client.get(&path).await?["actions"], json!([]));
+    }
+    for _ in 0..2 {
+        fixture.appservice.silence(&id, &anna, false).await?;
+        assert!(client.get(&path).await.is_err(), "the rule is gone");
+    }
     Ok(())
 }

@@ -112,6 +112,37 @@ pub(crate) async fn a_room_is_read_forwards_from_a_sync_token(fixture: Fixture) 
     Ok(())
 }
 
+pub(crate) async fn a_room_is_read_in_both_directions_around_an_event(fixture: Fixture) -> Result<()> {
+    let id = with_anna(&fixture, "around").await?;
+    let sent = send_messages(&fixture, &id, 0..21).await?;
+    let anna = user("anna");
+    for reader in [None, Some(&anna)] {
+        let found = fixture.appservice.around(&id, &sent[10], 4, reader).await?.context("the event")?;
+        let mut read = messages(&found.events);
+        assert!(read.contains(&sent[10]) && read.len() >= 3, "{read:?}");
+        let mut from = found.later;
+        loop {
+            let page = fixture.appservice.later(&id, &from, 3, reader).await?;
+            read.splice(0..0, messages(&page.events).into_iter().rev());
+            match page.end {
+                Some(end) => from = end,
+                None => break,
+            }
+        }
+        let mut from = Some(found.before);
+        while let Some(token) = from {
+            let page = fixture.appservice.before(&id, Some(&token), 3, reader).await?;
+            read.extend(messages(&page.events));
+            from = page.end;
+        }
+        read.reverse();
+        assert_eq!(read, sent, "each once, and in order");
+    }
+    let nowhere = fixture.appservice.around(&id, &EventId::new("$nothing"), 4, None).await?;
+    assert_eq!(nowhere, None);
+    Ok(())
+}
+
 pub(crate) async fn changes_since_a_sync_token_are_in_order(fixture: Fixture) -> Result<()> {
     let id = with_anna(&fixture, "since").await?;
     let position = fixture.appservice.changes(None, NO_WAIT).await?.next;
