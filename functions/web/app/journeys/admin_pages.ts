@@ -35,7 +35,7 @@ const rows = (page: Page) => page.getByRole('grid').getByRole('row').nth(1)
 
 /** The pages, each with what leads to it. */
 export const ADMIN_PAGES: Record<string, Visit> = {
-  'admin-overview': async (page) => {
+  'admin-dashboard': async (page) => {
     await to(page, '/admin', () => page.locator('canvas').first())
   },
   'admin-log': (page) => to(page, '/admin/meldungen', () => rows(page)),

@@ -6,7 +6,7 @@ import { expect, it } from 'vitest'
 /** Keys that are made of a prefix and a value. */
 const PREFIXES = ['adminPage.', 'error.', 'session.title.', 'session.reason.', 'chat.section.', 'chat.type.', 'outbox.', 'role.', 'settings.', 'notify.reason.']
 const ADMIN_PREFIXES = [
-  'about.list.', 'account.', 'act.', 'action.', 'advice.', 'auditField.', 'log.', 'overview.', 'priority.', 'reason.', 'status.', 'target.', 'userField.', 'users.', 'value.',
+  'about.list.', 'account.', 'act.', 'action.', 'advice.', 'auditField.', 'log.', 'dashboard.', 'priority.', 'reason.', 'status.', 'target.', 'userField.', 'users.', 'value.',
 ].map((prefix) => `admin.${prefix}`)
 
 type Tree = { [key: string]: string | Tree }

@@ -1,7 +1,7 @@
 // The pages of the administration, in the order of its navigation.
 
 export const ADMIN_PAGES = [
-  { name: 'overview', path: '/admin' },
+  { name: 'dashboard', path: '/admin' },
   { name: 'notifications', path: '/admin/meldungen' },
   { name: 'users', path: '/admin/benutzer' },
   { name: 'rooms', path: '/admin/raeume' },

@@ -1,4 +1,4 @@
-// The figures of the tenant, which the shell and the overview share.
+// The figures of the tenant, which the shell and the dashboard share.
 import { useQuery } from '@pinia/colada'
 import { statistics } from '@/api/admin'
 import { useTenant } from './tenant'

@@ -1,4 +1,4 @@
-// What a satellite's developer pastes, filled in for this installation.
+// The lines that a satellite's developer pastes, filled in for this installation.
 
 const APP = 'fertigungs-app'
 

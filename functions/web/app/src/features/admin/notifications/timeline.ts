@@ -1,4 +1,4 @@
-// What happened to a notification, in its order.
+// The steps of a delivery, in their order.
 import type { AdminDeliveries } from '@/api/admin'
 
 export type Step =

@@ -1,4 +1,4 @@
-// What an administrator has to know first, in the order of its weight.
+// The findings that an administrator has to know first, in the order of their weight.
 import type { Statistics } from '@/api/admin'
 
 export type Finding =
