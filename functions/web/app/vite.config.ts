@@ -6,6 +6,7 @@ import vue from '@vitejs/plugin-vue'
 import icons from 'unplugin-icons/vite'
 import { defineConfig } from 'vitest/config'
 import { compressed } from './build/compressed.ts'
+import { emoji } from './build/emoji.ts'
 
 const path = (relative: string) => fileURLToPath(new URL(relative, import.meta.url))
 /** The service that `cargo xtask web dev` serves the interface of. */
@@ -20,6 +21,7 @@ export default defineConfig({
     vueI18n({ include: path('src/locales/*.json'), strictMessage: true }),
     tailwindcss(),
     icons({ compiler: 'vue3', defaultClass: 'icon' }),
+    emoji(),
     compressed(),
   ],
   resolve: {

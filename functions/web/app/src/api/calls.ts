@@ -30,23 +30,41 @@ export const members = (id: string): Promise<Member[]> => ask(client.GET('/api/v
 export const invite = (id: string, hub_user_id: string): Promise<Member> =>
   ask(client.POST('/api/v1/rooms/{id}/invite', { ...room(id), body: { hub_user_id } }))
 export const markRead = (id: string): Promise<unknown> => ask(client.POST('/api/v1/rooms/{id}/read', room(id)))
+export const setMuted = (id: string, isMuted: boolean): Promise<unknown> =>
+  ask(isMuted ? client.PUT('/api/v1/rooms/{id}/mute', room(id)) : client.DELETE('/api/v1/rooms/{id}/mute', room(id)))
 export const setTyping = (id: string, typing: boolean): Promise<unknown> =>
   ask(client.POST('/api/v1/rooms/{id}/typing', { ...room(id), body: { typing } }))
 
 export interface History {
   /** Newest first. */
   messages: Message[]
+  /** Leads to older messages, and to newer ones. */
   end_token?: string | null
+  start_token?: string | null
   has_more: boolean
 }
-export const history = (room_id: string, from_token: string | null, limit = 50): Promise<History> =>
-  ask(
-    client.GET('/api/v1/messages/history/{room_id}', {
-      params: { path: { room_id }, query: { limit, ...(from_token === null ? {} : { from_token }) } },
-    }),
-  )
-export const sendMessage = (room_id: string, body: string, txn_id: string): Promise<Message> =>
-  ask(client.POST('/api/v1/messages/send', { body: { room_id, body, txn_id } }))
+export type Place = { from_token?: string; direction?: 'forward' } | { around: string }
+export const history = (room_id: string, place: Place, limit = 50): Promise<History> =>
+  ask(client.GET('/api/v1/messages/history/{room_id}', { params: { path: { room_id }, query: { limit, ...place } } }))
+
+/** A text as it is sent, or as an edit changes it. */
+export interface Text {
+  body: string
+  format?: 'markdown'
+  mentions?: { hub_user_ids: string[]; room: boolean }
+}
+export const sendMessage = (room_id: string, text: Text & { reply_to?: string }, txn_id: string): Promise<Message> =>
+  ask(client.POST('/api/v1/messages/send', { body: { room_id, txn_id, ...text } }))
+
+const message = (room_id: string, event_id: string) => ({ path: { room_id, event_id } })
+export const editMessage = (room: string, event: string, text: Text, txn_id: string): Promise<Message> =>
+  ask(client.PATCH('/api/v1/messages/{room_id}/{event_id}', { params: message(room, event), body: { ...text, txn_id } }))
+export const redactMessage = (room: string, event: string): Promise<unknown> =>
+  ask(client.DELETE('/api/v1/messages/{room_id}/{event_id}', { params: message(room, event) }))
+export const react = async (room: string, event: string, key: string): Promise<string> =>
+  (await ask(client.POST('/api/v1/messages/{room_id}/{event_id}/reactions', { params: message(room, event), body: { key } }))).event_id
+export const withdrawReaction = (room_id: string, event_id: string, key: string): Promise<unknown> =>
+  ask(client.DELETE('/api/v1/messages/{room_id}/{event_id}/reactions/{key}', { params: { path: { room_id, event_id, key } } }))
 
 export const externalClient = (): Promise<ExternalClient> => ask(client.GET('/api/v1/users/me/external-client'))
 export const rotatePassword = (): Promise<ExternalClient> => ask(client.POST('/api/v1/users/me/external-client/rotate'))

@@ -8,7 +8,8 @@ import { showNotification } from '@/platform/os_notifications'
 import { SoundPlayer } from '@/platform/sound'
 import { roomPath } from '@/router/paths'
 import { useInbox } from '@/stores/inbox'
-import { useRooms } from '@/stores/rooms'
+import { isMentioning, useRooms } from '@/stores/rooms'
+import { useSession } from '@/stores/session'
 import { useSettings } from '@/stores/settings'
 import { useToasts } from '@/stores/toasts'
 
@@ -25,6 +26,7 @@ export function useAlerts(announce: (text: string) => void) {
   const rooms = useRooms()
   const inbox = useInbox()
   const settings = useSettings()
+  const session = useSession()
   const sounds = new SoundPlayer()
   let timer: ReturnType<typeof setInterval> | null = null
 
@@ -47,9 +49,12 @@ export function useAlerts(announce: (text: string) => void) {
   }
 
   function message(event: NewMessageEvent): void {
+    const room = rooms.all.get(event.room_id)
+    const isForMe = room?.room_type === 'dm' || isMentioning(event, session.me?.hub_user_id ?? '')
+    if (room?.muted && !isForMe) return
     announce(t('chat.announce', { name: event.sender_display_name, text: short(event.body) }))
     if (settings.values.messageSound && !isOpen(event.room_id)) sounds.play('message')
-    if (rooms.all.get(event.room_id)?.room_type !== 'dm') return
+    if (!isForMe || (room?.muted && room.room_type === 'dm')) return
     showOutside(event.event_id, event.sender_display_name, event.body, roomPath(event.room_id), false)
     if (isOpen(event.room_id)) return
     toasts.show({ title: event.sender_display_name, text: short(event.body), to: roomPath(event.room_id), tone: 'neutral' })

@@ -22,7 +22,7 @@ export function useNewVersion() {
   const outbox = useOutbox()
   const inbox = useInbox()
   const { idle } = useIdle(UNUSED)
-  const loaded = session.config?.version
+  const loaded = session.config?.app_version
   /** Whether the time has come, and the page is in use. */
   const isOffered = ref(false)
   let reloadsAt = Number.POSITIVE_INFINITY
@@ -51,7 +51,7 @@ export function useNewVersion() {
     async (isUp) => {
       if (!isUp || loaded === undefined || reloadsAt < Number.POSITIVE_INFINITY) return
       const config = await clientConfig().catch(() => null)
-      if (config === null || config.version === loaded) return
+      if (config === null || config.app_version === loaded) return
       reloadsAt = Date.now() + Math.random() * SPREAD
       resume()
     },

@@ -4,9 +4,28 @@
 export interface Draft {
   readonly text: string
   readonly files: readonly { readonly id: string; readonly file: File }[]
+  /** The message that it replies to. */
+  readonly reply: Quote | null
+  /** Whom it mentions, as far as their names stand in the text. */
+  readonly mentions: readonly Mention[]
+  /** The new text of an older message, which is edited in its place. */
+  readonly edit: { readonly eventId: string; readonly text: string } | null
 }
 
-export const NO_DRAFT: Draft = { text: '', files: [] }
+interface Quote {
+  readonly eventId: string
+  readonly name: string
+  readonly text: string
+}
+
+export interface Mention {
+  /** The id of a user; `null` for all members. */
+  readonly id: string | null
+  /** The text of the mention, with its @. */
+  readonly text: string
+}
+
+export const NO_DRAFT: Draft = { text: '', files: [], reply: null, mentions: [], edit: null }
 
 /** A text or a file on its way. It stays until the service has answered with its message. */
 export interface OutboxEntry {
@@ -15,6 +34,8 @@ export interface OutboxEntry {
   /** The text; empty for a file. */
   body: string
   file: File | null
+  replyTo?: string | undefined
+  mentions?: { hub_user_ids: string[]; room: boolean } | undefined
   /** Milliseconds at the server: the order within a room. */
   createdAt: number
   state: OutboxState

@@ -9,7 +9,7 @@ import { randomId } from '@/platform/ids'
 /** The pause after the last key before a text is stored, in milliseconds. */
 const PAUSE = 300
 
-const isEmpty = ({ text, files }: Draft): boolean => text === '' && files.length === 0
+const isEmpty = ({ text, files, reply, edit }: Draft): boolean => text === '' && files.length === 0 && reply === null && edit === null
 
 export const useDrafts = defineStore('drafts', () => {
   const all = shallowReactive(new Map<string, Draft>())
@@ -53,10 +53,10 @@ export const useDrafts = defineStore('drafts', () => {
     change(room, { files: get(room).files.filter((one) => one.id !== id) })
   }
 
-  /** Returns the draft, and empties it: it is in the outbox from now on. */
+  /** Returns the draft, and empties it: it is in the outbox from now on. An edit stays. */
   function take(room: string): Draft {
     const draft = get(room)
-    change(room, NO_DRAFT)
+    change(room, { ...NO_DRAFT, edit: draft.edit })
     return draft
   }
 

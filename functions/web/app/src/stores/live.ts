@@ -76,8 +76,8 @@ export const useLive = defineStore('live', () => {
 
   function apply(event: StreamedEvent, id: string | null): void {
     const own = session.me?.matrix_user_id ?? ''
-    rooms.apply(event, own)
-    timelines.apply(event)
+    rooms.apply(event, own, session.me?.hub_user_id)
+    timelines.apply(event, own)
     switch (event.type) {
       case 'new_message':
         applyMessage(event, own)
@@ -90,6 +90,9 @@ export const useLive = defineStore('live', () => {
       case 'room_left':
         listeners?.roomLeft(event.room_id)
         break
+      case 'notification_sent':
+        timelines.notificationSent(event)
+        break
       case 'reset':
         reset()
         break
@@ -98,6 +101,7 @@ export const useLive = defineStore('live', () => {
       case 'reaction':
       case 'room_joined':
       case 'unread':
+      case 'room_muted':
       case 'role_changed':
       case 'access_withdrawn':
         break

@@ -14,6 +14,7 @@ vi.mock('@/api/upload', () => ({ upload: vi.fn() }))
 const send = vi.mocked(sendMessage)
 const answer = (body: string): Message => ({
   event_id: `$${body}`, room_id: '!a', sender: '@me:hub', sender_display_name: 'Ich', body, msg_type: 'm.text', timestamp: '2026-01-31T12:00:00Z',
+  reply_to: null, formatted_body: null, mentions: { hub_user_ids: [], room: false }, edited: false, reactions: [],
 })
 let number = 0
 const database = (name = `outbox ${(number += 1)}`) => new UserDatabase(name, () => {})
@@ -38,7 +39,7 @@ async function pass(milliseconds: number): Promise<void> {
 describe('the outbox', () => {
   it('sends in the order in which it was written, and forgets what was answered', async () => {
     const sent: string[] = []
-    send.mockImplementation(async (_, body) => answer(body))
+    send.mockImplementation(async (_, { body }) => answer(body))
     const outbox = useOutbox()
     await outbox.start(database(), ({ body }) => void sent.push(body))
     for (const body of ['1', '2', '3']) void outbox.add('!a', { body })
@@ -48,7 +49,7 @@ describe('the outbox', () => {
   })
 
   it('repeats a request that broke off under the same id, before it sends the next one', async () => {
-    send.mockRejectedValueOnce(new NoAnswer('cut')).mockImplementation(async (_, body) => answer(body))
+    send.mockRejectedValueOnce(new NoAnswer('cut')).mockImplementation(async (_, { body }) => answer(body))
     const outbox = useOutbox()
     await outbox.start(database(), () => {})
     void outbox.add('!a', { body: 'eins' })
@@ -56,7 +57,7 @@ describe('the outbox', () => {
     await pass(100)
     expect(outbox.shown.map(({ state }) => state)).toEqual(['unknown', 'waiting'])
     await pass(5_000)
-    expect(send.mock.calls.map(([, body]) => body)).toEqual(['eins', 'eins', 'zwei'])
+    expect(send.mock.calls.map(([, { body }]) => body)).toEqual(['eins', 'eins', 'zwei'])
     expect(send.mock.calls[0]?.[2]).toBe(send.mock.calls[1]?.[2])
     expect(outbox.shown).toEqual([])
   })
@@ -65,7 +66,7 @@ describe('the outbox', () => {
     send
       .mockRejectedValueOnce(new ApiError(503, 'homeserver_unavailable', '', null, null))
       .mockRejectedValueOnce(new ApiError(409, 'room_encrypted', 'no', 'r1', null))
-      .mockImplementation(async (_, body) => answer(body))
+      .mockImplementation(async (_, { body }) => answer(body))
     const outbox = useOutbox()
     await outbox.start(database(), () => {})
     void outbox.add('!a', { body: 'eins' })
@@ -89,11 +90,11 @@ describe('the outbox', () => {
     const [, , txnId] = send.mock.calls[0] ?? []
 
     setActivePinia(createPinia())
-    send.mockImplementation(async (_, body) => answer(body))
+    send.mockImplementation(async (_, { body }) => answer(body))
     const after = useOutbox()
     await after.start(database(name), () => {})
     await pass(200)
-    expect(send.mock.calls[1]).toEqual(['!a', 'vor dem Neuladen', txnId])
+    expect(send.mock.calls[1]).toEqual(['!a', { body: 'vor dem Neuladen' }, txnId])
     expect(await database(name).all('outbox')).toEqual([])
   })
 
@@ -104,9 +105,20 @@ describe('the outbox', () => {
     void outbox.add('!a', { body: 'ok' })
     void outbox.add('!a', { body: 'ok' })
     await pass(100)
+    const txn_id = outbox.shown[0]?.txnId ?? ''
+    outbox.matchEcho({ type: 'new_message', ...answer('ok'), txn_id } as NewMessageEvent)
     outbox.matchEcho({ type: 'new_message', ...answer('ok') } as NewMessageEvent)
-    outbox.matchEcho({ type: 'new_message', ...answer('ok') } as NewMessageEvent)
-    // The second one is not in flight: the event cannot be its.
     expect(outbox.shown).toHaveLength(1)
+    expect(outbox.shown[0]?.txnId).not.toBe(txn_id)
+  })
+
+  it('sends replies and mentions with the text', async () => {
+    send.mockImplementation(async (_, { body }) => answer(body))
+    const outbox = useOutbox()
+    await outbox.start(database(), () => {})
+    const mentions = { hub_user_ids: ['anna'], room: false }
+    void outbox.add('!a', { body: '**Ja**', replyTo: '$1', mentions })
+    await pass(100)
+    expect(send.mock.calls[0]?.[1]).toEqual({ body: '**Ja**', format: 'markdown', reply_to: '$1', mentions })
   })
 })

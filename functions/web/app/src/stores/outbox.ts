@@ -9,6 +9,7 @@ import { type Upload, upload } from '@/api/upload'
 import { serverNow } from '@/platform/clock'
 import type { UserDatabase } from '@/platform/database'
 import { randomId } from '@/platform/ids'
+import { textOf } from './texts'
 import type { OutboxEntry } from '@/platform/records'
 
 /** The first pause before another attempt, and the longest, in milliseconds. */
@@ -41,7 +42,7 @@ export const useOutbox = defineStore('outbox', () => {
     for (const room of new Set(entries.value.map(({ room }) => room))) void work(room)
   }
 
-  async function add(room: string, content: { body: string } | { file: File }): Promise<void> {
+  async function add(room: string, content: Pick<OutboxEntry, 'body' | 'replyTo' | 'mentions'> | { file: File }): Promise<void> {
     const createdAt = Math.max(serverNow(), (entries.value.at(-1)?.createdAt ?? 0) + 1)
     const base = { txnId: randomId(), room, createdAt, state: 'waiting' as const, code: null, detail: null }
     const entry: OutboxEntry = { ...base, body: '', file: null, ...content }
@@ -92,8 +93,8 @@ export const useOutbox = defineStore('outbox', () => {
     }
   }
 
-  function request({ room, body, file, txnId }: OutboxEntry): Promise<Message> {
-    if (file === null) return sendMessage(room, body, txnId)
+  function request({ room, body, file, txnId, replyTo, mentions }: OutboxEntry): Promise<Message> {
+    if (file === null) return sendMessage(room, { ...textOf(body, mentions), ...(replyTo === undefined ? {} : { reply_to: replyTo }) }, txnId)
     const started = upload(room, file, txnId, (part) => progress.set(txnId, part))
     uploads.set(txnId, started)
     return started.done
@@ -160,15 +161,9 @@ export const useOutbox = defineStore('outbox', () => {
     started.cancel()
   }
 
-  /** Hides the entry whose message has come by the feed. Only one that is in flight can have arrived. */
-  function matchEcho(event: NewMessageEvent): void {
-    const named = (event as { txn_id?: unknown }).txn_id
-    const isSame = (entry: OutboxEntry) =>
-      typeof named === 'string' ? entry.txnId === named : entry.body === event.body || entry.file?.name === event.filename
-    const entry = entries.value.find(
-      (one) => one.room === event.room_id && (one.state === 'sending' || one.state === 'unknown') && !arrived.has(one.txnId) && isSame(one),
-    )
-    if (entry !== undefined) arrived.add(entry.txnId)
+  /** Hides the entry whose message of one's own has come by the feed, before its answer. */
+  function matchEcho({ txn_id }: NewMessageEvent): void {
+    if (txn_id !== undefined && entries.value.some(({ txnId }) => txnId === txn_id)) arrived.add(txn_id)
   }
 
   return { shown, isEmpty, progress, start, add, retry, retryNow, discard, matchEcho }

@@ -9,7 +9,7 @@ import { compareActivity, searchable, sectionOf } from './sections'
 vi.mock('@/api/calls', () => ({ rooms: vi.fn() }))
 
 const room = (id: string, more: Partial<Room> = {}): Room => ({
-  matrix_room_id: id, display_name: id, room_type: 'custom', topic: null, entity_type: null, entity_id: null, unread_count: 0, last_message: null, last_message_ts: null, encrypted: false, ...more,
+  matrix_room_id: id, display_name: id, room_type: 'custom', topic: null, entity_type: null, entity_id: null, unread_count: 0, last_message: null, last_message_ts: null, encrypted: false, read_event_id: null, mention_count: 0, muted: false, ...more,
 })
 const said = (second: number, sender = '@anna:hub') =>
   ({ type: 'new_message', event_id: `$${second}`, room_id: '!a', sender, sender_display_name: 'Anna', body: 'Hallo', msg_type: 'm.text', timestamp: `2026-01-31T12:00:0${second}.000000Z` }) as StreamedEvent

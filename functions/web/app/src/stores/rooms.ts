@@ -10,6 +10,9 @@ import { compareActivity, sectionOf, SECTIONS } from './sections'
 /** The least time between two readings of the list that events ask for, in milliseconds. */
 const AGAIN = 2_000
 
+/** Returns whether a message mentions this user. */
+export const isMentioning = ({ mentions }: Pick<NewMessageEvent, 'mentions'>, me: string): boolean => mentions?.room || mentions?.hub_user_ids.includes(me) || false
+
 export const useRooms = defineStore('rooms', () => {
   const all = shallowRef<ReadonlyMap<string, Room>>(new Map())
   const isLoaded = ref(false)
@@ -25,7 +28,7 @@ export const useRooms = defineStore('rooms', () => {
     const sorted = [...all.value.values()].toSorted(compareActivity)
     return SECTIONS.map((name) => ({ name, rooms: sorted.filter((room) => sectionOf(room) === name) }))
   })
-  const unreadCount = computed(() => [...all.value.values()].reduce((sum, room) => sum + room.unread_count, 0))
+  const unreadCount = computed(() => [...all.value.values()].reduce((sum, room) => sum + (room.muted ? room.mention_count : room.unread_count), 0))
 
   /** Reads the list again. A call while one is under way makes one more follow. */
   function load(): Promise<void> {
@@ -70,12 +73,13 @@ export const useRooms = defineStore('rooms', () => {
     lastMessages.delete(id)
   }
 
-  /** Applies an event of the feed. `own` is the Matrix id of the user. */
-  function apply(event: StreamedEvent, own: string): void {
+  /** Applies an event of the feed. `own` is the Matrix id of the user, `me` that of the Hub. */
+  function apply(event: StreamedEvent, own: string, me = ''): void {
     // The snapshot that is being read may be older than the event, or newer: it is read once more.
     if (loading !== null) mustLoadAgain = true
-    if (event.type === 'new_message') applyMessage(event, own)
-    else if (event.type === 'unread') change(event.room_id, { unread_count: event.unread_count })
+    if (event.type === 'new_message') applyMessage(event, own, me)
+    else if (event.type === 'unread') change(event.room_id, { unread_count: event.unread_count, ...(event.unread_count === 0 ? { mention_count: 0 } : {}) })
+    else if (event.type === 'room_muted') change(event.room_id, { muted: event.muted })
     else if (event.type === 'room_left') remove(event.room_id)
     else if (event.type === 'room_joined') void load()
     else if (event.type === 'notification' && event.room_id) void loadSoon()
@@ -83,19 +87,21 @@ export const useRooms = defineStore('rooms', () => {
     else if (event.type === 'message_redacted') applyChange(event, null)
   }
 
-  function applyMessage(event: NewMessageEvent, own: string): void {
+  function applyMessage(event: NewMessageEvent, own: string, me: string): void {
     const room = all.value.get(event.room_id)
     if (event.redacted) return
     if (room === undefined) return void load()
     // An event that the list had already: the same one once more, or one of before the list was read.
     if (room.last_message_ts !== null && event.timestamp <= room.last_message_ts) return
     lastMessages.set(event.room_id, event.event_id)
+    const isMentioned = isMentioning(event, me)
     const isCounted = event.sender !== own && readRoom.value !== event.room_id
     put({
       ...room,
       last_message: event.body,
       last_message_ts: event.timestamp,
       unread_count: room.unread_count + (isCounted ? 1 : 0),
+      mention_count: room.mention_count + (isCounted && isMentioned ? 1 : 0),
     })
   }
 

@@ -1,15 +1,23 @@
 // The rules of one timeline: order, once, gaps, edits, redactions, and notifications that are shown once.
 import { describe, expect, it } from 'vitest'
 import type { Message, NotificationEvent, StreamedEvent } from '@/api/types'
-import { applied, EMPTY, ROWS_MAX, type Timeline, withMessage, withNewest, withNotification, withOlder } from './timeline'
+import type { History } from '@/api/calls'
+import * as rules from './timeline'
+import { EMPTY, type Row, ROWS_MAX, type Timeline, withNotification } from './timeline'
 
 const at = (second: number) => new Date(Date.UTC(2026, 0, 31, 12, 0, second)).toISOString()
 const message = (id: string, second: number, more: Partial<Message> = {}): Message => ({
-  event_id: id, room_id: '!a', sender: '@anna:hub', sender_display_name: 'Anna', body: id, msg_type: 'm.text', timestamp: at(second), ...more,
+  event_id: id, room_id: '!a', sender: '@anna:hub', sender_display_name: 'Anna', body: id, msg_type: 'm.text', timestamp: at(second),
+  reply_to: null, formatted_body: null, mentions: { hub_user_ids: [], room: false }, edited: false, reactions: [], ...more,
 })
+const OWN = '@me:hub'
+const withMessage = (timeline: Timeline, sent: Message) => rules.withMessage(timeline, rules.rowOf(sent, 0))
+const withNewest = (timeline: Timeline, page: History, known: readonly Row[], readAt = 0) => rules.withNewest(timeline, page, known, readAt)
+const withOlder = (timeline: Timeline, page: History) => rules.withOlder(timeline, page, 0)
+const applied = (timeline: Timeline, given: StreamedEvent) => rules.applied(timeline, given, OWN)
 const event = (fields: object) => fields as StreamedEvent
 const ids = (timeline: Timeline) => timeline.rows.map(({ event_id }) => event_id)
-const page = (messages: Message[], end_token: string | null = null) => ({ messages, end_token, has_more: end_token !== null })
+const page = (messages: Message[], end_token: string | null = null): History => ({ messages, end_token, has_more: end_token !== null })
 
 describe('a timeline', () => {
   it('shows a message once, whether it comes by the answer, the feed or the history', () => {
@@ -58,8 +66,8 @@ describe('a timeline', () => {
   it('shows an edit, and the first text again when the edit is taken back', () => {
     const edit = (body: string, edit_event_id: string | null) => event({ type: 'message_edited', ...message('$1', 9), body, edit_event_id })
     const edited = applied(withMessage(EMPTY, message('$1', 1)), edit('neu', '$2'))
-    expect(edited.rows[0]).toMatchObject({ body: 'neu', isEdited: true, timestamp: at(1) })
-    expect(applied(edited, edit('$1', null)).rows[0]).toMatchObject({ body: '$1', isEdited: false })
+    expect(edited.rows[0]).toMatchObject({ body: 'neu', edited: true, timestamp: at(1) })
+    expect(applied(edited, edit('$1', null)).rows[0]).toMatchObject({ body: '$1', edited: false })
   })
 
   it('removes a redacted message, and never shows a redacted event', () => {
@@ -68,15 +76,40 @@ describe('a timeline', () => {
     expect(applied(EMPTY, event({ type: 'new_message', ...message('$1', 1), body: '', redacted: true }))).toBe(EMPTY)
   })
 
-  it('counts a reaction once for each sender, and takes it away with its redaction', () => {
-    const react = (id: string, sender: string) =>
-      event({ type: 'reaction', room_id: '!a', event_id: '$1', reaction_event_id: id, key: '👍', sender, sender_display_name: sender })
+  const react = (id: string, sender: string, second = 9) =>
+    event({ type: 'reaction', room_id: '!a', event_id: '$1', reaction_event_id: id, key: '👍', sender, sender_display_name: sender, timestamp: at(second) })
+
+  it('counts a reaction once, and takes it away with its redaction', () => {
     const start = withMessage(EMPTY, message('$1', 1))
     const both = [react('$r1', 'a'), react('$r1', 'a'), react('$r2', 'b')].reduce(applied, start)
-    expect(both.rows[0]?.reactions?.[0]?.senders.size).toBe(2)
+    expect(both.rows[0]?.reactions).toMatchObject([{ key: '👍', count: 2, isOwn: false }])
     const one = applied(both, event({ type: 'message_redacted', event_id: '$r1' }))
-    expect(one.rows[0]?.reactions?.[0]?.senders.size).toBe(1)
+    expect(one.rows[0]?.reactions[0]?.count).toBe(1)
     expect(applied(one, event({ type: 'message_redacted', event_id: '$r2' })).rows[0]?.reactions).toEqual([])
+  })
+
+  it('counts no reaction that the history has counted, and knows when one of those may be gone', () => {
+    const counted = message('$1', 1, { reactions: [{ key: '👍', count: 2, own_event: true }] })
+    const read = withNewest(EMPTY, page([counted]), [], Date.parse(at(5)))
+    expect(applied(read, react('$r1', 'a', 4))).toBe(read)
+    const own = applied(read, react('$r2', OWN, 9))
+    expect(own.rows[0]?.reactions).toMatchObject([{ count: 2, isOwn: true, ownId: '$r2' }])
+    expect(applied(own, react('$r3', 'c', 9)).rows[0]?.reactions[0]?.count).toBe(3)
+    expect([rules.mayMissReaction(own, '$r2'), rules.mayMissReaction(own, '$x'), rules.mayMissReaction(EMPTY, '$x')]).toEqual([false, true, false])
+  })
+
+  it('shows messages around one of long ago, and those that come live only when the way to them is read', () => {
+    const old = rules.around({ ...page([message('$2', 2), message('$1', 1)], 't0'), start_token: 't3' }, 0)
+    expect([old.hasNewer, ids(withMessage(old, message('$9', 9)))]).toEqual([true, ['$1', '$2']])
+    const newer = rules.withNewer(old, { ...page([message('$3', 3), message('$4', 4)]), start_token: null }, 0)
+    expect([newer.hasNewer, ids(withMessage(newer, message('$9', 9)))]).toEqual([false, ['$1', '$2', '$3', '$4', '$9']])
+  })
+
+  it('drops the newest rows when a reader goes far back', () => {
+    const rows = Array.from({ length: ROWS_MAX }, (_, index) => message(`$${index}`, 10_000 - index))
+    const full = withNewest(EMPTY, page(rows, 't'), [])
+    const back = withOlder(full, page([message('$old', 1)], 't2'))
+    expect([back.rows[0]?.event_id, back.rows.length < ROWS_MAX, back.hasNewer, back.hasMore]).toEqual(['$old', true, true, true])
   })
 
   it('ignores what it does not know', () => {
@@ -94,24 +127,27 @@ describe('a timeline', () => {
 
 describe('a notification', () => {
   const bot = '@messenger:hub'
-  const notification = { type: 'notification', notification_id: 42, source_app: 'mes', title: 'CNC-01 gestoppt', body: 'E-401', priority: 'urgent', room_id: '!a' } as NotificationEvent
-  const written = message('$n', 5, { sender: bot, body: '❗ [mes] CNC-01 gestoppt\n\nE-401' })
+  const notification = { type: 'notification', notification_id: 42, source_app: 'mes', title: 'CNC-01 gestoppt', body: 'E-401', priority: 'urgent', room_id: '!a', created_at: at(4) } as NotificationEvent
+  const written = message('$n', 5, { sender: bot, body: '❗ [mes] CNC-01 gestoppt\n\nE-401', notification_id: 42 })
+  const live = withNotification(EMPTY, notification, bot, at(4))
 
   it('is shown live, and gives way to its message when the history is read', () => {
-    const live = withNotification(EMPTY, notification, bot, at(4))
-    expect(live.rows[0]).toMatchObject({ notificationId: 42, isUrgent: true })
+    expect(live.rows[0]).toMatchObject({ liveNotification: 42, isUrgent: true })
     expect(ids(withNewest(live, page([written]), live.rows))).toEqual(['$n'])
+    // One that is still on its way stays.
     expect(ids(withNewest(live, page([message('$o', 1)]), live.rows))).toEqual(['$o', 'notification:42'])
   })
 
-  it('is not shown beside its message', () => {
-    const known = withNewest(EMPTY, page([written]), [])
-    expect(withNotification(known, notification, bot, at(6))).toBe(known)
+  it('becomes its message when that stands in the room', () => {
+    const sent = rules.withSent(live, 42, '$n')
+    expect(sent.rows).toMatchObject([{ event_id: '$n', notification_id: 42 }])
+    expect(withNotification(sent, notification, bot, at(6))).toBe(sent)
+    expect(ids(rules.withSent(withNewest(live, page([written]), live.rows), 42, '$n'))).toEqual(['$n'])
   })
 
-  it('is shown beside an older message with the same text', () => {
+  it('is not shown beside its message, and is beside another one with the same text', () => {
     const known = withNewest(EMPTY, page([written]), [])
-    const later = new Date(Date.parse(written.timestamp) + 3_600_000).toISOString()
-    expect(withNotification(known, notification, bot, later).rows).toHaveLength(2)
+    expect(withNotification(known, notification, bot, at(6))).toBe(known)
+    expect(withNotification(known, { ...notification, notification_id: 43 }, bot, at(6)).rows).toHaveLength(2)
   })
 })

@@ -1,33 +1,46 @@
 // One room's messages, oldest first. Pure: each function returns the next state, and repeating it changes nothing.
-import type { Message, MessageEditedEvent, NotificationEvent, StreamedEvent } from '@/api/types'
+import type { History } from '@/api/calls'
+import type { Message, MessageEditedEvent, NewMessageEvent, NotificationEvent, ReactionEvent, StreamedEvent } from '@/api/types'
+import { reacted, type Reaction, reactionsOf, withoutReaction } from './reactions'
 
-/** Rows that a timeline holds at most; older ones are fetched again. */
+/** Rows that a timeline holds at most; the others are fetched again. */
 export const ROWS_MAX = 2_000
 
-interface Reaction {
-  key: string
-  senders: ReadonlyMap<string, { name: string; eventId: string }>
-}
-
-export interface Row extends Message {
-  /** Whether an edit counts now. */
-  isEdited?: boolean
-  reactions?: readonly Reaction[]
+export interface Row extends Omit<Message, 'reactions'> {
+  reactions: readonly Reaction[]
+  /** The time at which it was read, in milliseconds: it has the reactions of before. */
+  readAt: number
   /** The id of the notification that this row shows, if it came live and its message is not known yet. */
-  notificationId?: number
+  liveNotification?: number | undefined
   isUrgent?: boolean
 }
 
 export interface Timeline {
   readonly rows: readonly Row[]
-  /** The token of the page before the first row; `null` at the beginning of the room. */
+  /** The token of the page before the first row; `null` at the beginning of the room, or if it is not known. */
   readonly before: string | null
   readonly hasMore: boolean
-  /** Whether the newest page was read. */
+  /** The token of the page after the last row; `null` if it is not known. */
+  readonly after: string | null
+  /** Whether newer messages are not here: those that come live are left out. */
+  readonly hasNewer: boolean
+  /** Whether a page was read. */
   readonly isLoaded: boolean
 }
 
-export const EMPTY: Timeline = { rows: [], before: null, hasMore: true, isLoaded: false }
+export const EMPTY: Timeline = { rows: [], before: null, hasMore: true, after: null, hasNewer: false, isLoaded: false }
+
+/** Returns the row of a message that was read at this time. */
+export function rowOf(message: Message | NewMessageEvent, readAt: number): Row {
+  const { reactions, edited } = { reactions: [], edited: false, ...message }
+  return { ...message, edited, reactions: reactionsOf(reactions ?? []), readAt }
+}
+
+/** Returns the rows of a page in the order of time, whichever order it has. */
+function rowsOf({ messages }: Pick<History, 'messages'>, readAt: number): Row[] {
+  const isNewestFirst = (messages[0]?.timestamp ?? '') >= (messages.at(-1)?.timestamp ?? '')
+  return (isNewestFirst ? messages.toReversed() : messages).map((message) => rowOf(message, readAt))
+}
 
 /** Puts a row in its place by time. A row of the same message stays. */
 function insert(rows: readonly Row[], row: Row): readonly Row[] {
@@ -39,98 +52,112 @@ function insert(rows: readonly Row[], row: Row): readonly Row[] {
 }
 
 /** Drops the oldest rows beyond the limit. No token leads to them: they are found again from the newest page on. */
-function bounded(timeline: Timeline): Timeline {
+function withoutOldest(timeline: Timeline): Timeline {
   if (timeline.rows.length <= ROWS_MAX) return timeline
   return { ...timeline, rows: timeline.rows.slice(-ROWS_MAX / 2), before: null, hasMore: true }
-}
-
-/** A page of the history, newest first. */
-interface Page {
-  messages: readonly Message[]
-  end_token?: string | null
-  has_more: boolean
 }
 
 /**
  * Takes the newest page, or several in one. `known` are the rows as they were when it was asked for: what has changed
  * since then came live and is newer than the page. All else is as the page says, older rows end: there may be a gap.
  */
-export function withNewest(timeline: Timeline, page: Page, known: readonly Row[]): Timeline {
+export function withNewest(timeline: Timeline, page: History, known: readonly Row[], readAt: number): Timeline {
   const before = new Map(known.map((row) => [row.event_id, row]))
   const now = new Map(timeline.rows.map((row) => [row.event_id, row]))
-  const fetched = page.messages.toReversed().filter(({ event_id }) => !before.has(event_id) || now.has(event_id))
+  const fetched = rowsOf(page, readAt).filter(({ event_id }) => !before.has(event_id) || now.has(event_id))
   const ids = new Set(fetched.map(({ event_id }) => event_id))
-  const isLive = (row: Row) => !before.has(row.event_id) || (row.notificationId !== undefined && row.timestamp >= (fetched[0]?.timestamp ?? ''))
+  const isLive = (row: Row) => !before.has(row.event_id) || (row.liveNotification !== undefined && row.timestamp >= (fetched[0]?.timestamp ?? ''))
   const live = timeline.rows.filter((row) => !ids.has(row.event_id) && isLive(row) && !isShownBy(row, fetched))
   const current = fetched.map((row) => {
     const shown = now.get(row.event_id)
     return shown === undefined || shown === before.get(row.event_id) ? row : shown
   })
   const rows = live.reduce<readonly Row[]>((all, row) => insert(all, row), current)
-  return { rows, before: page.end_token ?? null, hasMore: page.has_more, isLoaded: true }
+  return { ...EMPTY, rows, before: page.end_token ?? null, hasMore: page.has_more, isLoaded: true }
 }
 
-/** Adds a page of older messages. */
-export function withOlder(timeline: Timeline, page: Page): Timeline {
+/** Adds a page of older messages. Beyond the limit, the newest rows go. */
+export function withOlder(timeline: Timeline, page: History, readAt: number): Timeline {
   const known = new Set(timeline.rows.map(({ event_id }) => event_id))
-  const older = page.messages.toReversed().filter(({ event_id }) => !known.has(event_id))
-  return { ...timeline, rows: [...older, ...timeline.rows], before: page.end_token ?? null, hasMore: page.has_more }
+  const rows = [...rowsOf(page, readAt).filter(({ event_id }) => !known.has(event_id)), ...timeline.rows]
+  const next = { ...timeline, rows, before: page.end_token ?? null, hasMore: page.has_more }
+  return rows.length <= ROWS_MAX ? next : { ...next, rows: rows.slice(0, ROWS_MAX - ROWS_MAX / 4), after: null, hasNewer: true }
+}
+
+/** Returns the timeline around a message, in place of all that was there. */
+export function around(page: History, readAt: number): Timeline {
+  const after = page.start_token ?? null
+  return { rows: rowsOf(page, readAt), before: page.end_token ?? null, hasMore: page.has_more, after, hasNewer: after !== null, isLoaded: true }
+}
+
+/** Adds a page of newer messages. Beyond the limit, the oldest rows go. */
+export function withNewer(timeline: Timeline, page: History, readAt: number): Timeline {
+  const after = page.start_token ?? null
+  const rows = rowsOf(page, readAt).reduce<readonly Row[]>((all, row) => insert(all, row), timeline.rows)
+  return withoutOldest({ ...timeline, rows, after, hasNewer: after !== null })
 }
 
 /** Adds a message that this tab has sent, or that came live. */
-export function withMessage(timeline: Timeline, message: Message): Timeline {
+export function withMessage(timeline: Timeline, message: Row): Timeline {
+  if (timeline.hasNewer) return timeline
   const rows = insert(timeline.rows, message)
-  return rows === timeline.rows ? timeline : bounded({ ...timeline, rows })
+  return rows === timeline.rows ? timeline : withoutOldest({ ...timeline, rows })
 }
 
-/** Applies an event of the feed. Unknown ones change nothing. */
-export function applied(timeline: Timeline, event: StreamedEvent): Timeline {
+/** Applies an event of the feed. `own` is the Matrix id of the user. Unknown ones change nothing. */
+export function applied(timeline: Timeline, event: StreamedEvent, own: string): Timeline {
   switch (event.type) {
     case 'new_message':
-      return event.redacted ? timeline : withMessage(timeline, event)
+      return event.redacted ? timeline : withMessage(timeline, rowOf(event, Date.parse(event.timestamp)))
     case 'message_edited':
       return event.redacted ? timeline : changed(timeline, event.event_id, (row) => edited(row, event))
     case 'message_redacted':
       return redacted(timeline, event.event_id)
     case 'reaction':
-      return event.key === '' ? timeline : changed(timeline, event.event_id, (row) => reacted(row, event))
+      return event.key === '' ? timeline : changed(timeline, event.event_id, (row) => withReaction(row, event, own))
     default:
       return timeline
   }
 }
 
-function changed(timeline: Timeline, id: string, change: (row: Row) => Row): Timeline {
+/** Changes one row. A change that returns the same row changes nothing. */
+export function changed(timeline: Timeline, id: string, change: (row: Row) => Row): Timeline {
   const at = timeline.rows.findIndex(({ event_id }) => event_id === id)
   const row = timeline.rows[at]
-  return row === undefined ? timeline : { ...timeline, rows: timeline.rows.with(at, change(row)) }
+  const next = row === undefined ? undefined : change(row)
+  return next === undefined || next === row ? timeline : { ...timeline, rows: timeline.rows.with(at, next) }
 }
 
-function edited(row: Row, event: MessageEditedEvent): Row {
-  return { ...row, body: event.body, msg_type: event.msg_type, isEdited: event.edit_event_id !== null }
+function edited(row: Row, { body, msg_type, formatted_body, mentions, edit_event_id }: MessageEditedEvent): Row {
+  return { ...row, body, msg_type, formatted_body, mentions, edited: edit_event_id !== null }
 }
 
-function reacted(row: Row, event: { key: string; sender: string; sender_display_name: string; reaction_event_id: string }): Row {
-  const others = (row.reactions ?? []).filter(({ key }) => key !== event.key)
-  const senders = new Map(row.reactions?.find(({ key }) => key === event.key)?.senders)
-  senders.set(event.sender, { name: event.sender_display_name, eventId: event.reaction_event_id })
-  return { ...row, reactions: [...others, { key: event.key, senders }] }
+function withReaction(row: Row, event: ReactionEvent, own: string): Row {
+  const isOwn = event.sender === own
+  const isCounted = Date.parse(event.timestamp) < row.readAt
+  if (isCounted && !isOwn) return row
+  const reactions = reacted(row.reactions, event.key, event.reaction_event_id, isOwn)
+  return reactions === row.reactions ? row : { ...row, reactions }
 }
 
-/** Removes a message, or a reaction. */
+/** Removes a message. */
+export function withoutRow(timeline: Timeline, id: string): Timeline {
+  const rows = timeline.rows.filter(({ event_id }) => event_id !== id)
+  return rows.length === timeline.rows.length ? timeline : { ...timeline, rows }
+}
+
+/** Removes a message, or a reaction that came live. */
 function redacted(timeline: Timeline, id: string): Timeline {
-  if (timeline.rows.some(({ event_id }) => event_id === id)) {
-    return { ...timeline, rows: timeline.rows.filter(({ event_id }) => event_id !== id) }
-  }
-  const of = timeline.rows.find(({ reactions }) => reactions?.some(({ senders }) => [...senders.values()].some(({ eventId }) => eventId === id)))
-  return of === undefined ? timeline : changed(timeline, of.event_id, (row) => withoutReaction(row, id))
+  const left = withoutRow(timeline, id)
+  if (left !== timeline) return left
+  const of = timeline.rows.find(({ reactions }) => reactions.some(({ ids }) => ids.has(id)))
+  return of === undefined ? timeline : changed(timeline, of.event_id, (row) => ({ ...row, reactions: withoutReaction(row.reactions, id) }))
 }
 
-function withoutReaction(row: Row, id: string): Row {
-  const reactions = (row.reactions ?? []).map(({ key, senders }) => ({
-    key,
-    senders: new Map([...senders].filter(([, { eventId }]) => eventId !== id)),
-  }))
-  return { ...row, reactions: reactions.filter(({ senders }) => senders.size > 0) }
+/** Returns whether a redaction may be that of a reaction which the history has counted. */
+export function mayMissReaction(timeline: Timeline, id: string): boolean {
+  const isKnown = timeline.rows.some(({ event_id, reactions }) => event_id === id || reactions.some(({ ids }) => ids.has(id)))
+  return !isKnown && timeline.rows.some(({ reactions }) => reactions.some(({ count, ids }) => count > ids.size))
 }
 
 /** Adds a notification that came live: its message does not come as an event. `at` is the time of arrival. */
@@ -142,12 +169,25 @@ export function withNotification(timeline: Timeline, event: NotificationEvent, b
     sender_display_name: event.source_app,
     body: notificationText(event),
     msg_type: 'm.text',
-    timestamp: at,
-    notificationId: event.notification_id,
+    timestamp: event.created_at ?? at,
+    reply_to: null,
+    formatted_body: null,
+    mentions: { hub_user_ids: [], room: false },
+    edited: false,
+    reactions: [],
+    readAt: 0,
+    liveNotification: event.notification_id,
     isUrgent: event.priority === 'urgent',
   }
   if (isShownBy(row, timeline.rows)) return timeline
   return withMessage(timeline, row)
+}
+
+/** The message of a notification stands in the room: the row that came live becomes it. */
+export function withSent(timeline: Timeline, notification: number, event_id: string): Timeline {
+  const live = `notification:${notification}`
+  if (timeline.rows.some((row) => row.event_id === event_id)) return withoutRow(timeline, live)
+  return changed(timeline, live, (row) => ({ ...row, event_id, notification_id: notification, liveNotification: undefined }))
 }
 
 /** Returns the text that the service writes into the room. */
@@ -156,21 +196,8 @@ function notificationText(event: NotificationEvent): string {
   return `${mark}[${event.source_app}] ${event.title}${event.body ? `\n${event.body}` : ''}`
 }
 
-/** The longest time between the live event of a notification and its message in the room, in milliseconds. */
-const SAME = 120_000
-
-/** Returns whether one of these messages is that of a live notification: the same text at about the same time. */
+/** Returns whether one of these messages is that of a live notification. */
 function isShownBy(row: Row, messages: readonly Row[]): boolean {
-  if (row.notificationId === undefined) return false
-  const text = plain(row.body)
-  const time = Date.parse(row.timestamp)
-  return messages.some(
-    (other) =>
-      other.notificationId === undefined &&
-      other.sender === row.sender &&
-      plain(other.body) === text &&
-      Math.abs(Date.parse(other.timestamp) - time) < SAME,
-  )
+  if (row.liveNotification === undefined) return false
+  return messages.some((other) => other.notification_id === row.liveNotification)
 }
-
-const plain = (text: string): string => text.replace(/\s+/g, ' ').trim()

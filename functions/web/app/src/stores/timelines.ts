@@ -1,17 +1,22 @@
 // The timelines of the rooms that were opened last.
+import { useThrottleFn } from '@vueuse/core'
 import { defineStore } from 'pinia'
 import { shallowRef } from 'vue'
-import { type History, history } from '@/api/calls'
+import { type History, history, type Place } from '@/api/calls'
 import { type Failure, failureOf } from '@/api/problem'
-import type { Message, NotificationEvent, StreamedEvent } from '@/api/types'
+import type { Message, NotificationEvent, NotificationSentEvent, StreamedEvent } from '@/api/types'
 import { serverNow } from '@/platform/clock'
-import { applied, EMPTY, ROWS_MAX, type Timeline, withMessage, withNewest, withNotification, withOlder } from './timeline'
+import {
+  applied, around, changed, EMPTY, mayMissReaction, type Row, rowOf, ROWS_MAX, type Timeline, withMessage, withNewer, withNewest, withNotification, withOlder, withoutRow, withSent,
+} from './timeline'
 
 /** Timelines that are kept. */
 const KEPT = 20
 /** Messages of a page, and the most that the service returns at once. */
 const PAGE = 50
 const PAGE_MAX = 200
+/** The least time between two readings of a room for the sake of its reactions, in milliseconds. */
+const RECOUNT = 3_000
 
 export interface OpenTimeline extends Timeline {
   readonly isLoading: boolean
@@ -21,6 +26,8 @@ export interface OpenTimeline extends Timeline {
 }
 
 const NEW: OpenTimeline = { ...EMPTY, isLoading: false, isStale: false, failure: null }
+
+const from = (token: string | null | undefined): Place => (token ? { from_token: token } : {})
 
 export const useTimelines = defineStore('timelines', () => {
   /** By room; the one that was opened last comes last. */
@@ -36,8 +43,8 @@ export const useTimelines = defineStore('timelines', () => {
     all.value = new Map(all.value).set(room, { ...get(room), ...changes })
   }
 
-  /** Makes a room the newest of those that are kept, and reads its newest page if need be. */
-  async function open(room: string): Promise<void> {
+  /** Makes a room the newest of those that are kept, and reads its newest page, or that of a message, if need be. */
+  async function open(room: string, at?: string): Promise<void> {
     shown = room
     const next = new Map(all.value)
     const timeline = get(room)
@@ -45,7 +52,7 @@ export const useTimelines = defineStore('timelines', () => {
     next.set(room, timeline)
     for (const oldest of [...next.keys()].slice(0, Math.max(0, next.size - KEPT))) next.delete(oldest)
     all.value = next
-    if (!timeline.isLoaded) await loadNewest(room)
+    if (at === undefined && !timeline.isLoaded) await loadNewest(room)
   }
 
   /** The room is on the page no more. */
@@ -56,12 +63,13 @@ export const useTimelines = defineStore('timelines', () => {
   /** Reads the newest messages; of a timeline with rows, all from its first one on. */
   async function loadNewest(room: string): Promise<void> {
     const known = get(room)
-    const first = known.rows[0]
-    await load(room, async () => {
+    // From a place far back, the way to the newest messages may be endless.
+    const first = known.hasNewer ? undefined : known.rows[0]
+    await load(room, async (readAt) => {
       const page = await historyFrom(room, first)
       const messages = page.messages.filter(({ timestamp }) => first === undefined || timestamp >= first.timestamp)
       return (timeline) => {
-        const next = withNewest(timeline, { ...page, messages }, known.rows)
+        const next = withNewest(known.hasNewer ? EMPTY : timeline, { ...page, messages }, known.rows, readAt)
         const isSameStart = messages.length < page.messages.length || next.rows[0]?.event_id === first?.event_id
         return isSameStart && first !== undefined ? { ...next, before: known.before, hasMore: known.hasMore } : next
       }
@@ -70,11 +78,12 @@ export const useTimelines = defineStore('timelines', () => {
 
   /** Reads the newest messages until that of the row, or one page. Pages may be empty: state events stand between. */
   async function historyFrom(room: string, first: { timestamp: string } | undefined): Promise<History> {
-    let page = await history(room, null, first === undefined ? PAGE : PAGE_MAX)
+    const size = first === undefined ? PAGE : PAGE_MAX
+    let page = await history(room, {}, size)
     const messages = [...page.messages]
     const isEnough = () => (first === undefined ? messages.length > 0 : (messages.at(-1)?.timestamp ?? '~') <= first.timestamp || messages.length >= ROWS_MAX)
     while (page.has_more && !isEnough()) {
-      page = await history(room, page.end_token ?? null, first === undefined ? PAGE : PAGE_MAX)
+      page = await history(room, from(page.end_token), size)
       messages.push(...page.messages)
     }
     return { ...page, messages }
@@ -83,28 +92,52 @@ export const useTimelines = defineStore('timelines', () => {
   async function loadOlder(room: string): Promise<void> {
     const { hasMore, isLoading, isLoaded, before } = get(room)
     if (!hasMore || isLoading || !isLoaded) return
-    await load(room, async () => {
-      let page = await history(room, before, PAGE)
+    await load(room, async (readAt) => {
+      let page = await history(room, from(before), PAGE)
       // Without a token, the pages that are known are read over.
       const isPassed = () => page.messages.length === 0 || (before === null && isKnown(room, page))
-      while (page.has_more && isPassed()) page = await history(room, page.end_token ?? null, PAGE)
-      return (timeline) => withOlder(timeline, page)
+      while (page.has_more && isPassed()) page = await history(room, from(page.end_token), PAGE)
+      return (timeline) => withOlder(timeline, page, readAt)
     })
+  }
+
+  async function loadNewer(room: string): Promise<void> {
+    const { hasNewer, isLoading, after, rows } = get(room)
+    const last = rows.at(-1)
+    if (!hasNewer || isLoading || last === undefined) return
+    await load(room, async (readAt) => {
+      let page = await history(room, after === null ? { around: last.event_id } : { from_token: after, direction: 'forward' }, PAGE)
+      while (page.messages.length === 0 && page.start_token) page = await history(room, { from_token: page.start_token, direction: 'forward' }, PAGE)
+      return (timeline) => withNewer(timeline, page, readAt)
+    })
+  }
+
+  /** Makes a message one of the rows. Returns whether it is there. */
+  async function jump(room: string, event_id: string): Promise<boolean> {
+    const isThere = () => get(room).rows.some((row) => row.event_id === event_id)
+    if (!isThere()) {
+      await load(room, async (readAt) => {
+        const page = await history(room, { around: event_id }, PAGE)
+        return () => around(page, readAt)
+      })
+    }
+    return isThere()
   }
 
   /** Reads once more what has failed. */
   function retry(room: string): Promise<void> {
-    const { isLoaded, isStale } = get(room)
-    return isLoaded && !isStale ? loadOlder(room) : loadNewest(room)
+    const { isLoaded, isStale, hasNewer } = get(room)
+    if (!isLoaded || isStale) return loadNewest(room)
+    return hasNewer ? loadNewer(room) : loadOlder(room)
   }
 
-  async function load(room: string, read: () => Promise<(timeline: OpenTimeline) => Timeline>): Promise<void> {
+  async function load(room: string, read: (readAt: number) => Promise<(timeline: OpenTimeline) => Timeline>): Promise<void> {
     const request = Symbol(room)
     requests.set(room, request)
     set(room, { isLoading: true, failure: null })
     const isLast = () => requests.get(room) === request && all.value.has(room)
     try {
-      const merge = await read()
+      const merge = await read(serverNow())
       if (isLast()) set(room, { ...merge(get(room)), isLoading: false, isStale: false })
     } catch (thrown) {
       const failure = failureOf(thrown)
@@ -127,11 +160,33 @@ export const useTimelines = defineStore('timelines', () => {
   }
 
   function add(message: Message): void {
-    change(message.room_id, (timeline) => withMessage(timeline, message))
+    change(message.room_id, (timeline) => withMessage(timeline, rowOf(message, serverNow())))
   }
 
-  function apply(event: StreamedEvent): void {
-    if ('room_id' in event && typeof event.room_id === 'string') change(event.room_id, (timeline) => applied(timeline, event))
+  function apply(event: StreamedEvent, own: string): void {
+    if (!('room_id' in event) || typeof event.room_id !== 'string') return
+    const room = event.room_id
+    if (event.type === 'message_redacted' && mayMissReaction(get(room), event.event_id)) void recount(room)
+    change(room, (timeline) => applied(timeline, event, own))
+  }
+
+  /** Reads the open room again: a reaction that only the history has counted is gone. */
+  const recount = useThrottleFn((room: string) => (room === shown ? loadNewest(room) : forget(room)), RECOUNT, true)
+
+  /** A timeline that may be wrong and is not on the page is read again when it is opened. */
+  function forget(room: string): void {
+    const left = new Map(all.value)
+    if (left.delete(room)) all.value = left
+  }
+
+  /** Changes one row of a room. */
+  function changeRow(room: string, event_id: string, next: (row: Row) => Row): void {
+    change(room, (timeline) => changed(timeline, event_id, next))
+  }
+
+  /** Takes a message out that this user has deleted. */
+  function remove(room: string, event_id: string): void {
+    change(room, (timeline) => withoutRow(timeline, event_id))
   }
 
   function addNotification(event: NotificationEvent, bot: string): void {
@@ -140,11 +195,16 @@ export const useTimelines = defineStore('timelines', () => {
     change(event.room_id, (timeline) => withNotification(timeline, event, bot, at))
   }
 
+  /** The message of a notification stands in its room. */
+  function notificationSent({ room_id, notification_id, event_id }: NotificationSentEvent): void {
+    change(room_id, (timeline) => withSent(timeline, notification_id, event_id))
+  }
+
   /** After a gap: what is on the page is read again, all else when it is opened. */
   function reset(): void {
     all.value = new Map([...all.value].filter(([room]) => room === shown).map(([room, timeline]) => [room, { ...timeline, isStale: true }]))
     if (shown !== null && all.value.has(shown)) void loadNewest(shown)
   }
 
-  return { all, get, open, close, loadNewest, loadOlder, retry, add, apply, addNotification, reset }
+  return { all, get, open, close, loadNewest, loadOlder, loadNewer, jump, retry, add, apply, changeRow, remove, addNotification, notificationSent, reset }
 })

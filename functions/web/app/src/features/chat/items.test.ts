@@ -7,6 +7,7 @@ import { notificationText } from './notification_text'
 
 const row = (id: string, minute: number, sender = '@anna:hub'): Row => ({
   event_id: id, room_id: '!a', sender, sender_display_name: sender, body: id, msg_type: 'm.text', timestamp: new Date(2026, 0, 31, 12, minute).toISOString(),
+  reply_to: null, formatted_body: null, mentions: { hub_user_ids: [], room: false }, edited: false, reactions: [], readAt: 0,
 })
 const itemsOf = itemMaker()
 const shown = (rows: Row[], firstNew: string | null = null) =>
@@ -22,9 +23,10 @@ describe('the rows of a room', () => {
     expect(shown([row('1', 0), row('2', 1)], '2')).toEqual(['1 day', '2 new'])
   })
 
-  it('count as new from the first unread message of others on', () => {
+  it('count as new from what was read last on, else by their number', () => {
     const rows = [row('1', 0), row('2', 1, '@me:hub'), row('3', 2), row('4', 3, '@me:hub'), row('5', 4)]
-    expect([0, 1, 2, 9].map((unread) => firstNewOf(rows, unread, '@me:hub'))).toEqual([null, '5', '3', '1'])
+    expect([0, 1, 2, 9].map((unread) => firstNewOf(rows, { unread, readUntil: null }, '@me:hub'))).toEqual([null, '5', '3', '1'])
+    expect(['1', '3', '5', 'gone'].map((readUntil) => firstNewOf(rows, { unread: 1, readUntil }, '@me:hub'))).toEqual(['3', '5', null, '5'])
   })
 
   it('stay the same objects when others come', () => {

@@ -68,10 +68,18 @@ export function missedOf(rows: readonly Row[], since: string, own: string): numb
   return count
 }
 
-/** Returns the id of the first of the last `unread` messages of others; `null` if all are read. */
-export function firstNewOf(rows: readonly Row[], unread: number, own: string): string | null {
+/** What a reader had read when they opened the room: until which message, and how many they had not. */
+export interface ReadState {
+  unread: number
+  readUntil: string | null
+}
+
+/** Returns the id of the first message of others that was not read; `null` if all are. */
+export function firstNewOf(rows: readonly Row[], { unread, readUntil }: ReadState, own: string): string | null {
   if (unread <= 0) return null
-  const others = rows.filter(({ sender, notificationId }) => sender !== own && notificationId === undefined)
+  const last = rows.findIndex(({ event_id }) => event_id === readUntil)
+  if (last >= 0) return rows.slice(last + 1).find(({ sender }) => sender !== own)?.event_id ?? null
+  const others = rows.filter(({ sender, liveNotification }) => sender !== own && liveNotification === undefined)
   return others[Math.max(0, others.length - unread)]?.event_id ?? null
 }
 

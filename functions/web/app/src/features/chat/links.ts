@@ -11,10 +11,10 @@ const ALLOWED = new Set(['http:', 'https:', 'mailto:'])
 
 /** Returns the parts of a text: links and what stands between them. */
 export function partsOf(text: string): TextPart[] {
-  return tokenize(text).map((token) => ({ text: token.v, href: token.isLink ? safe(token.toHref('https')) : null }))
+  return tokenize(text).map((token) => ({ text: token.v, href: token.isLink ? safeHref(token.toHref('https')) : null }))
 }
 
 /** Returns the address if a page may open it. */
-function safe(href: string): string | null {
+export function safeHref(href: string): string | null {
   return URL.canParse(href) && ALLOWED.has(new URL(href).protocol) ? href : null
 }

@@ -1,0 +1,17 @@
+// The form in which a text is sent.
+import { expect, it } from 'vitest'
+import { mentionsIn, textOf } from './texts'
+
+it('is Markdown only with marks that nobody writes by chance', () => {
+  const marked = ['**Achtung**', '`E-401`', '- Öl\n- Filter', '1. Tür zu', '> zitiert', '[Plan](https://x.de)', '# Schicht']
+  const plain = ['2*3*4 mm', 'M8 x 20', '-5 °C', 'Preis: 5 €_netto_', '1.5 bar', 'a > b', 'Hallo *Max*']
+  expect(marked.map((text) => textOf(text).format)).toEqual(marked.map(() => 'markdown'))
+  expect(plain.map((text) => textOf(text).format)).toEqual(plain.map(() => undefined))
+})
+
+it('mentions those whose mention still stands in it', () => {
+  const chosen = [{ id: 'anna', text: '@Anna Schmidt' }, { id: 'bert', text: '@Bernd Weber' }, { id: null, text: '@alle' }]
+  expect(mentionsIn('@Anna Schmidt und @Bernd', chosen)).toEqual({ hub_user_ids: ['anna'], room: false })
+  expect(mentionsIn('@alle: Pause', chosen)).toEqual({ hub_user_ids: [], room: true })
+  expect(mentionsIn('Hallo', chosen)).toBeUndefined()
+})
