@@ -207,6 +207,8 @@ export class HubMessenger extends EventTarget {
    * @returns {Promise<End>}
    */
   async #pollUntilStreaming() {
+    // A stream that fell silent is no connection, also while polling is only being tried.
+    if (this.#state.name === 'live') this.#setState('offline', 'silent');
     const stop = new AbortController();
     this.#closing.signal.addEventListener('abort', () => stop.abort(), { signal: stop.signal });
     const polling = this.#poll(stop.signal);

@@ -34,6 +34,9 @@ pub(crate) enum Command {
     Test {
         /// Only journeys whose name contains this
         filter: Vec<String>,
+        /// Whole instead of in short: a room of 10 000, 300 messages through cuts, 24 hours in fast time
+        #[arg(long)]
+        long: bool,
     },
 }
 
@@ -56,7 +59,7 @@ async fn act(command: Command) -> Result<bool> {
         Command::Build => ensure_built().await.map(|()| true),
         Command::Check => check().await,
         Command::Shots { filter } => Ok(run_journeys(&Journeys::pictures(filter)).await?.0),
-        Command::Test { filter } => Ok(run_journeys(&Journeys::of(filter)).await?.0),
+        Command::Test { filter, long } => Ok(run_journeys(&Journeys::of(filter, long)).await?.0),
     }
 }
 

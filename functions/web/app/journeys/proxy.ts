@@ -4,8 +4,8 @@ import { url } from './service'
 
 export class Proxy {
   readonly #sockets = new Set<Socket>()
-  /** Connections that are cut: none, at once, or when the request has been passed on and before its answer. */
-  mode: 'pass' | 'refuse' | 'swallow-answers' = 'pass'
+  /** Connections that are cut: none, at once, when the request has been passed on and before its answer, or never, without a byte. */
+  mode: 'pass' | 'refuse' | 'swallow-answers' | 'black-hole' = 'pass'
 
   private constructor(private readonly server: Server, readonly port: number) {}
 
@@ -33,8 +33,14 @@ export class Proxy {
         service.destroy()
       })
     }
-    client.on('data', (data) => (this.mode === 'refuse' ? client.destroy() : service.write(data)))
-    service.on('data', (data) => (this.mode === 'swallow-answers' ? client.destroy() : client.write(data)))
+    client.on('data', (data) => {
+      if (this.mode === 'refuse') client.destroy()
+      else if (this.mode !== 'black-hole') service.write(data)
+    })
+    service.on('data', (data) => {
+      if (this.mode === 'swallow-answers') client.destroy()
+      else if (this.mode !== 'black-hole') client.write(data)
+    })
   }
 
   /** Cuts all connections that are open. */

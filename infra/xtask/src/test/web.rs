@@ -13,6 +13,6 @@ pub(super) async fn check() -> Result<Outcome> {
 /// Checks the pages, and runs all journeys on a service that is started for them.
 pub(super) async fn check_with_journeys() -> Result<Vec<Outcome>> {
     let checked = check().await?;
-    let (passed, count) = web::run_journeys(&Journeys::of(Vec::new())).await?;
+    let (passed, count) = web::run_journeys(&Journeys::of(Vec::new(), false)).await?;
     Ok(vec![checked, Outcome { name: "web journeys", passed, count }])
 }

@@ -10,23 +10,26 @@ use crate::step::Step;
 use crate::up;
 
 const CHROMIUM: Program = Program { name: "chromium", package: "chromium" };
+/// Reads the text of printed pages.
+const PDFTOTEXT: Program = Program { name: "pdftotext", package: "poppler-utils" };
 
 /// The journeys to run.
 pub(crate) struct Journeys {
     /// The script of `package.json`.
     script: &'static str,
     filter: Vec<String>,
+    is_long: bool,
 }
 
 impl Journeys {
     /// Returns those whose name contains one of these texts; all if there is none.
-    pub(crate) fn of(filter: Vec<String>) -> Self {
-        Self { script: "journeys", filter }
+    pub(crate) fn of(filter: Vec<String>, is_long: bool) -> Self {
+        Self { script: "journeys", filter, is_long }
     }
 
     /// Returns those that take pictures of the pages, and whose name contains one of these texts.
     pub(crate) fn pictures(filter: Vec<String>) -> Self {
-        Self { script: "shots", filter }
+        Self { script: "shots", filter, is_long: false }
     }
 }
 
@@ -35,7 +38,7 @@ pub(crate) async fn run(journeys: &Journeys) -> Result<(bool, Count)> {
     ensure_built().await?;
     let toolchain = Toolchain::ensure().await?;
     let step = Step::begin("Chromium");
-    debian::ensure(&[CHROMIUM], &step.progress()).await?;
+    debian::ensure(&[CHROMIUM, PDFTOTEXT], &step.progress()).await?;
     let chromium = CHROMIUM.path().context("chromium is installed, but not found")?;
     step.done(&chromium.display().to_string());
     let service = up::Temporary::new(free_port()?, Home::default().path("web-journeys"))?;
@@ -46,6 +49,7 @@ pub(crate) async fn run(journeys: &Journeys) -> Result<(bool, Count)> {
             let script = toolchain.script(journeys.script).arg(format!("--grep={pattern}"));
             let script = script.env("MESSENGER_URL", url).env("MESSENGER_SERVICE_TOKEN", token);
             let script = script.env("MATRIX_AS_TOKEN", &bot_token);
+            let script = script.env("LONG", if journeys.is_long { "1" } else { "" });
             run_and_count(script.env("CHROMIUM", &chromium)).await
         })
         .await

@@ -1,6 +1,7 @@
 // The calls of the service that this application makes, one function each.
 import { ask, client } from './client'
-import type { ClientConfig, DirectoryRoom, ExternalClient, Me, Member, Message, Room, SeededUser, User } from './types'
+import type { ClientConfig, DirectoryRoom, ExternalClient, InboxEntry, Me, Member, Message, Room, SeededUser, User } from './types'
+import type { paths } from './schema'
 
 const room = (id: string) => ({ params: { path: { id } } })
 
@@ -16,14 +17,6 @@ export const directChat = (hub_user_id: string): Promise<Room> =>
   ask(client.POST('/api/v1/rooms/dm/{hub_user_id}', { params: { path: { hub_user_id } } }))
 export const directory = async (q: string, signal?: AbortSignal): Promise<DirectoryRoom[]> =>
   (await ask(client.GET('/api/v1/rooms/directory', { params: { query: { q, limit: 100 } }, signal }))).rooms
-/** Returns the room of a machine, an order or the like; `null` if the directory has none. */
-export async function entityRoom(entity_type: string, entityId: string): Promise<string | null> {
-  for (let offset = 0; ; offset += 200) {
-    const { rooms } = await ask(client.GET('/api/v1/rooms/directory', { params: { query: { entity_type, limit: 200, offset } } }))
-    const found = rooms.find(({ entity_id }) => String(entity_id) === entityId)
-    if (found !== undefined || rooms.length < 200) return found?.matrix_room_id ?? null
-  }
-}
 export const joinRoom = (id: string): Promise<Room> => ask(client.POST('/api/v1/rooms/{id}/join', room(id)))
 export const leaveRoom = (id: string): Promise<unknown> => ask(client.POST('/api/v1/rooms/{id}/leave', room(id)))
 export const members = (id: string): Promise<Member[]> => ask(client.GET('/api/v1/rooms/{id}/members', room(id)))
@@ -65,6 +58,16 @@ export const react = async (room: string, event: string, key: string): Promise<s
   (await ask(client.POST('/api/v1/messages/{room_id}/{event_id}/reactions', { params: message(room, event), body: { key } }))).event_id
 export const withdrawReaction = (room_id: string, event_id: string, key: string): Promise<unknown> =>
   ask(client.DELETE('/api/v1/messages/{room_id}/{event_id}/reactions/{key}', { params: { path: { room_id, event_id, key } } }))
+
+export type InboxQuery = NonNullable<paths['/api/v1/notifications/inbox']['get']['parameters']['query']>
+export interface InboxPage {
+  notifications: InboxEntry[]
+  next_before: number | null
+  unread_count: number
+}
+export const inbox = (query: InboxQuery): Promise<InboxPage> => ask(client.GET('/api/v1/notifications/inbox', { params: { query } }))
+export const readInbox = (body: { ids: number[] } | { up_to: number }): Promise<{ unread_count: number }> =>
+  ask(client.POST('/api/v1/notifications/inbox/read', { body }))
 
 export const externalClient = (): Promise<ExternalClient> => ask(client.GET('/api/v1/users/me/external-client'))
 export const rotatePassword = (): Promise<ExternalClient> => ask(client.POST('/api/v1/users/me/external-client/rotate'))

@@ -1,18 +1,20 @@
-// IndexedDB of one user and tenant: drafts, what waits to be sent, and notifications. In memory where the browser
+// IndexedDB of one user and tenant: drafts, what waits to be sent, and the position of the feed. In memory where the browser
 // forbids it or is full.
 import { type DBSchema, deleteDB, type IDBPDatabase, openDB, type StoreNames } from 'idb'
-import type { Draft, InboxEntry, OutboxEntry } from './records'
+import type { Draft, OutboxEntry } from './records'
 
 interface Schema extends DBSchema {
   drafts: { key: string; value: { room: string } & Draft }
   outbox: { key: string; value: OutboxEntry }
-  inbox: { key: number; value: InboxEntry }
   values: { key: string; value: { key: string; value: unknown } }
 }
 
 export type Table = StoreNames<Schema>
 
-const KEYS = { drafts: 'room', outbox: 'txnId', inbox: 'id', values: 'key' } as const
+const KEYS = { drafts: 'room', outbox: 'txnId', values: 'key' } as const
+
+/** It grows with the tables. */
+const VERSION = 2
 
 /** The database of a user. */
 export class UserDatabase {
@@ -29,9 +31,11 @@ export class UserDatabase {
 
   async #open(): Promise<IDBPDatabase<Schema> | null> {
     try {
-      return await openDB<Schema>(this.name, 1, {
+      return await openDB<Schema>(this.name, VERSION, {
         upgrade(database) {
-          for (const table of Object.keys(KEYS) as Table[]) database.createObjectStore(table, { keyPath: KEYS[table] })
+          const [present, wanted] = [new Set<string>(database.objectStoreNames), Object.keys(KEYS) as Table[]]
+          for (const table of present) if (!(wanted as string[]).includes(table)) database.deleteObjectStore(table as Table)
+          for (const table of wanted) if (!present.has(table)) database.createObjectStore(table, { keyPath: KEYS[table] })
         },
         // Another tab signs the user out: it deletes the database, and waits until nobody has it open.
         blocking: (_, __, event) => (event.target as IDBDatabase).close(),

@@ -49,19 +49,3 @@ export interface OutboxEntry {
  * off, and nobody knows whether it arrived; the next attempt is the same one. `failed`: the service refused it.
  */
 type OutboxState = 'sending' | 'waiting' | 'unknown' | 'failed'
-
-/** A notification of a satellite. */
-export interface InboxEntry {
-  id: number
-  app: string
-  title: string
-  body: string
-  isUrgent: boolean
-  isDirect: boolean
-  entityType: string | null
-  entityId: string | null
-  room: string | null
-  /** Milliseconds at the server, at which it arrived here or was stored there. */
-  at: number
-  isRead: boolean
-}

@@ -1,89 +1,147 @@
-// The notifications of this user that came by the feed, newest first, with what was seen on this machine.
+// The notifications of this user: those that came live, those that were read from the service, and what was seen on
+// any device.
+import { useThrottleFn } from '@vueuse/core'
 import { defineStore } from 'pinia'
 import { computed, ref, shallowRef } from 'vue'
-import type { NotificationEvent } from '@/api/types'
-import { serverNow } from '@/platform/clock'
+import { type InboxQuery, inbox as fetchInbox, readInbox } from '@/api/calls'
+import { ApiError, type Failure, failureOf } from '@/api/problem'
+import type { InboxReadEvent, NotificationEvent, NotificationSentEvent } from '@/api/types'
 import type { UserDatabase } from '@/platform/database'
-import type { InboxEntry } from '@/platform/records'
+import { entryOf, type InboxEntry, withEntries, withRead } from './inbox_entries'
 
-/** Notifications that are kept. */
-const KEPT = 500
-
-/** Returns the entry of a notification that arrives at this time. */
-export function entryOf(event: NotificationEvent, at: number): InboxEntry {
-  const created = Date.parse((event as { created_at?: string }).created_at ?? '')
-  return {
-    id: event.notification_id,
-    app: event.source_app,
-    title: event.title,
-    body: event.body ?? '',
-    isUrgent: event.priority === 'urgent',
-    isDirect: event.target_type === 'dm',
-    entityType: event.entity_type ?? null,
-    entityId: event.entity_id == null ? null : String(event.entity_id),
-    room: event.room_id ?? null,
-    at: Number.isNaN(created) ? at : created,
-    isRead: false,
-  }
-}
-
-/** Adds entries, newest first. Those that are known change nothing. */
-export function withEntries(entries: readonly InboxEntry[], added: readonly InboxEntry[]): readonly InboxEntry[] {
-  const known = new Set(entries.map(({ id }) => id))
-  const fresh = new Map(added.filter(({ id }) => !known.has(id)).map((entry) => [entry.id, entry]))
-  return fresh.size === 0 ? entries : [...entries, ...fresh.values()].toSorted((a, b) => b.id - a.id)
-}
+/** Entries of the first page, and urgent ones that may be further back. */
+const FIRST = 100
+const URGENT = 50
+/** Ids that a call names at most, and the least time between two counts, in milliseconds. */
+const IDS_MAX = 200
+const RECOUNT = 2_000
 
 export const useInbox = defineStore('inbox', () => {
   const entries = shallowRef<readonly InboxEntry[]>([])
+  /** Of the whole inbox, counted by the service up to 1000, and by what has happened since. */
+  const unreadCount = ref(0)
   const isLoaded = ref(false)
+  const failure = shallowRef<Failure | null>(null)
+  /** What was seen here and the service does not know yet. */
+  const unsaid = new Set<number>()
   let database: UserDatabase | null = null
 
-  const unread = computed(() => entries.value.filter(({ isRead }) => !isRead))
   /** Urgent ones stay on top of every page until somebody has seen them. */
-  const urgent = computed(() => unread.value.filter(({ isUrgent }) => isUrgent))
+  const urgent = computed(() => entries.value.filter(({ isUrgent, isRead }) => isUrgent && !isRead))
 
   async function start(stored: UserDatabase): Promise<void> {
     database = stored
-    entries.value = withEntries(entries.value, await stored.all('inbox'))
-    isLoaded.value = true
-    trim()
+    const kept = (await stored.get('values', 'unsaid'))?.value
+    if (Array.isArray(kept)) for (const id of kept) if (typeof id === 'number') unsaid.add(id)
+    await load()
   }
 
-  /** Adds a notification. Returns its entry; `null` if it is known. */
+  /** Reads the newest entries, and urgent ones that nobody has seen. */
+  async function load(): Promise<void> {
+    try {
+      const [newest, ringing] = await Promise.all([fetchInbox({ limit: FIRST }), fetchInbox({ limit: URGENT, priority: 'urgent', unread: true })])
+      put([...ringing.notifications, ...newest.notifications].map(entryOf))
+      unreadCount.value = Math.max(0, newest.unread_count - unsaid.size)
+      failure.value = null
+      isLoaded.value = true
+      void tell()
+    } catch (thrown) {
+      failure.value = failureOf(thrown)
+    }
+  }
+
+  /** Reads a page of a list. Returns what the next page begins with; `null` at the end. */
+  async function page(query: InboxQuery): Promise<{ ids: number[]; next: number | null }> {
+    const { notifications, next_before } = await fetchInbox(query)
+    const read = notifications.map(entryOf)
+    put(read)
+    return { ids: read.map(({ id }) => id), next: next_before }
+  }
+
+  /** What was seen here counts, whatever the service says. */
+  function put(given: readonly InboxEntry[]): void {
+    entries.value = withRead(withEntries(entries.value, given), [...unsaid])
+  }
+
+  /** Adds a notification that came live. Returns its entry; `null` if it is known. */
   function add(event: NotificationEvent): InboxEntry | null {
-    const entry = entryOf(event, serverNow())
-    const next = withEntries(entries.value, [entry])
-    if (next === entries.value) return null
-    entries.value = next
-    void database?.put('inbox', entry)
-    trim()
+    const entry = entryOf(event)
+    if (entries.value.some(({ id }) => id === entry.id)) return null
+    put([entry])
+    unreadCount.value += 1
+    // A repeated event of long ago may have been read on another device: the service knows.
+    if (isLoaded.value) void recount()
     return entry
   }
 
-  function trim(): void {
-    const dropped = entries.value.slice(KEPT)
-    if (dropped.length === 0) return
-    entries.value = entries.value.slice(0, KEPT)
-    for (const { id } of dropped) void database?.remove('inbox', id)
+  /** The message of a notification stands in its room. */
+  function sent({ notification_id, room_id, event_id }: NotificationSentEvent): void {
+    const entry = entries.value.find(({ id }) => id === notification_id)
+    if (entry !== undefined) put([{ ...entry, room: room_id, eventId: event_id }])
   }
 
-  /** Sets the room of a notification that came while its room was being made. */
-  function setRoom(id: number, room: string): void {
-    entries.value = entries.value.map((entry) => (entry.id === id ? { ...entry, room } : entry))
-    const entry = entries.value.find((one) => one.id === id)
-    if (entry !== undefined) void database?.put('inbox', entry)
+  /** Something was read, on whichever device. */
+  function applyRead({ up_to, ids }: InboxReadEvent): void {
+    entries.value = withRead(entries.value, ids ?? [], up_to ?? 0)
+    void recount()
   }
 
+  const recount = useThrottleFn(count, RECOUNT, true)
+  async function count(): Promise<void> {
+    const answer = await fetchInbox({ limit: 1 }).catch(() => null)
+    if (answer !== null) unreadCount.value = Math.max(0, answer.unread_count - unsaid.size)
+  }
+
+  /** Marks entries as seen, here at once, and on all devices when the service has heard it. */
   function markRead(ids: readonly number[]): void {
-    const read = new Set(ids)
-    entries.value = entries.value.map((entry) => {
-      if (!read.has(entry.id) || entry.isRead) return entry
-      const next = { ...entry, isRead: true }
-      void database?.put('inbox', next)
-      return next
-    })
+    const unread = new Set(entries.value.filter(({ isRead }) => !isRead).map(({ id }) => id))
+    const seen = ids.filter((id) => unread.has(id))
+    if (seen.length === 0) return
+    for (const id of seen) unsaid.add(id)
+    entries.value = withRead(entries.value, seen)
+    unreadCount.value = Math.max(0, unreadCount.value - seen.length)
+    void tell()
   }
 
-  return { entries, unread, urgent, isLoaded, start, add, setRoom, markRead }
+  /** Marks all as seen, also those that were not read from the service. */
+  async function markAllRead(): Promise<void> {
+    const newest = entries.value[0]
+    if (newest === undefined) return
+    unreadCount.value = (await readInbox({ up_to: newest.id })).unread_count
+    entries.value = withRead(entries.value, [], newest.id)
+  }
+
+  /** Marks those whose message stands in a room that is being read. Urgent ones are seen by a tap alone. */
+  function markRoomRead(room: string): void {
+    markRead(entries.value.filter((entry) => entry.room === room && !entry.isUrgent && !entry.isRead).map(({ id }) => id))
+  }
+
+  let isTelling = false
+  /** Tells the service what was seen. What it has not heard is told again when the connection is back. */
+  async function tell(): Promise<void> {
+    await database?.put('values', { key: 'unsaid', value: [...unsaid] })
+    if (isTelling || unsaid.size === 0) return
+    isTelling = true
+    try {
+      for (let ids = [...unsaid].slice(0, IDS_MAX); ids.length > 0; ids = [...unsaid].slice(0, IDS_MAX)) {
+        const { unread_count } = await readInbox({ ids }).catch(refusal)
+        for (const id of ids) unsaid.delete(id)
+        unreadCount.value = Math.max(0, (unread_count ?? unreadCount.value) - unsaid.size)
+      }
+    } catch {
+      // No answer: the next connection tells it.
+    } finally {
+      isTelling = false
+      await database?.put('values', { key: 'unsaid', value: [...unsaid] })
+    }
+  }
+
+  return { entries, unreadCount, urgent, isLoaded, failure, start, load, page, add, sent, applyRead, markRead, markAllRead, markRoomRead, tell }
 })
+
+/** A refusal that repeating does not change ends the telling; all else throws. */
+function refusal(thrown: unknown): { unread_count?: number } {
+  const failure = failureOf(thrown)
+  if (failure instanceof ApiError && failure.status !== 401 && !failure.isTemporary) return {}
+  throw failure
+}

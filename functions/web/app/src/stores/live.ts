@@ -6,10 +6,10 @@ import { base } from '@/platform/address'
 import type { NewMessageEvent, NotificationEvent, StreamedEvent } from '@/api/types'
 import { openFeed } from '@/feed/open'
 import type { Feed, FeedState } from '@/feed/protocol'
-import type { InboxEntry } from '@/platform/records'
 import { useConnection } from './connection'
 import { useDrafts } from './drafts'
 import { useInbox } from './inbox'
+import type { InboxEntry } from './inbox_entries'
 import { useOutbox } from './outbox'
 import { useRooms } from './rooms'
 import { useSession } from './session'
@@ -45,11 +45,11 @@ export const useLive = defineStore('live', () => {
     const { database, token, key } = session
     if (database === null || token === null) return
     listeners = subscriber
-    await Promise.all([drafts.start(database), inbox.start(database), outbox.start(database, timelines.add)])
+    await Promise.all([drafts.start(database), outbox.start(database, timelines.add)])
     const stored = await database.get('values', 'position')
     const lastEventId = typeof stored?.value === 'string' ? stored.value : null
     feed = openFeed({ key, base, token, lastEventId, onEvent: apply, onState, onPosition: keepPosition })
-    await rooms.load()
+    await Promise.all([rooms.load(), inbox.start(database)])
   }
 
   function onState(state: FeedState): void {
@@ -59,6 +59,7 @@ export const useLive = defineStore('live', () => {
     if (connection.isUp && !wasUp) {
       typing.clear()
       outbox.retryNow()
+      void inbox.tell()
     }
   }
 
@@ -92,6 +93,10 @@ export const useLive = defineStore('live', () => {
         break
       case 'notification_sent':
         timelines.notificationSent(event)
+        inbox.sent(event)
+        break
+      case 'inbox_read':
+        inbox.applyRead(event)
         break
       case 'reset':
         reset()
@@ -130,6 +135,7 @@ export const useLive = defineStore('live', () => {
   function reset(): void {
     timelines.reset()
     void rooms.load()
+    void inbox.load()
   }
 
   let position: string | null = null
