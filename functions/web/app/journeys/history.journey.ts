@@ -2,7 +2,10 @@
 import { expect, type Page, test } from '@playwright/test'
 import { open, Person, roomPath, run } from './service'
 
-const MESSAGES = 220
+/** Messages of the room, by how many at once they are sent, and the longest task while scrolling, in milliseconds. */
+const [MESSAGES, AT_ONCE, TASK] = process.env.LONG ? [10_000, 20, 50] : [220, 1, 250]
+/** Steps of 700 pixels: 50 pages in the long form. */
+const STEPS = process.env.LONG ? 700 : 120
 
 /** Returns the text of the first row that is wholly visible, with its distance from the top in pixels. */
 const reading = (page: Page) =>
@@ -20,14 +23,21 @@ const distanceOf = (page: Page, text: string) =>
   }, text)
 
 test('pages of older messages do not move the row that is read, and the whole room is found', async ({ browser }) => {
-  test.setTimeout(300_000)
+  test.setTimeout(process.env.LONG ? 3_600_000 : 300_000)
   const bert = await Person.of('weber')
   const room = await bert.room(`Verlauf ${run}`, ['mueller'])
-  for (let number = 1; number <= MESSAGES; number += 1) await bert.send(room, `Zeile ${number}. ${'Text '.repeat(number % 40)}`)
+  for (let number = 1; number <= MESSAGES; number += AT_ONCE) {
+    await Promise.all(Array.from({ length: AT_ONCE }, (_, index) => bert.send(room, `Zeile ${number + index}. ${'Text '.repeat((number + index) % 40)}`)))
+  }
   const page = await open(browser, 'mueller', roomPath(room))
   const log = page.getByRole('log')
   await expect(log.getByText(`Zeile ${MESSAGES}.`)).toBeVisible()
-  for (let step = 0; step < 120; step += 1) {
+  await page.evaluate(() => {
+    const tasks: number[] = []
+    ;(window as { tasks?: number[] }).tasks = tasks
+    new PerformanceObserver((list) => tasks.push(...list.getEntries().map(({ duration }) => duration))).observe({ type: 'longtask' })
+  })
+  for (let step = 0; step < STEPS; step += 1) {
     await log.evaluate((element) => element.scrollBy(0, -700))
     // Two frames: the rows that came into view have been measured.
     await page.evaluate(() => new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve))))
@@ -37,6 +47,9 @@ test('pages of older messages do not move the row that is read, and the whole ro
     expect.soft(Math.abs((after ?? Number.NaN) - before.top), `${before.text} at step ${step}`).toBeLessThanOrEqual(1)
     if (await log.evaluate((element) => element.scrollTop === 0)) break
   }
+  const tasks = await page.evaluate(() => (window as { tasks?: number[] }).tasks ?? [])
+  expect(tasks.filter((duration) => duration > TASK)).toEqual([])
+  if (process.env.LONG) return
   await expect(page.getByText('Hier beginnt der Verlauf.')).toBeVisible()
   await expect(log.getByText(/^Zeile 1\. /)).toBeVisible()
 })

@@ -4,10 +4,10 @@ import { hubToken, open, Person, roomPath, run } from './service'
 import { Proxy } from './proxy'
 
 /** Messages that are sent while the connection is cut again and again. */
-const MESSAGES = Number(process.env.MESSAGES ?? 60)
+const MESSAGES = process.env.LONG ? 300 : 60
 
 test('messages through cuts and reloads: none is lost, none is doubled, all are in order', async ({ browser }) => {
-  test.setTimeout(600_000)
+  test.setTimeout(process.env.LONG ? 1_800_000 : 600_000)
   const bert = await Person.of('weber')
   const room = await bert.room(`Schnitte ${run}`, ['mueller'])
   const proxy = await Proxy.open()

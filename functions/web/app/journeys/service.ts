@@ -135,3 +135,32 @@ export async function openWith(browser: Browser, token: string, path = '/chat', 
 
 /** Returns the path of a room. */
 export const roomPath = (id: string): string => `/chat/${encodeURIComponent(id)}`
+
+/** A user's account at the homeserver, as another Matrix client has it. */
+export interface MatrixClient {
+  send(room: string, content: Record<string, unknown>): Promise<string>
+}
+
+/** Signs a user in at the homeserver with the external password, as Element does. */
+export async function externalLogin(user: string): Promise<MatrixClient> {
+  const [admin, person] = [await Person.of('chef'), await Person.of(user)]
+  await admin.post(`/api/v1/admin/users/${user}/external-access`, { enabled: true })
+  let access: { homeserver: string; username: string; password: string } | null = null
+  const find = async () => (access = await person.get<NonNullable<typeof access>>('/api/v1/users/me/external-client').catch(() => null))
+  await expect.poll(find, { timeout: 60_000 }).not.toBeNull()
+  const { homeserver, username, password } = access as unknown as NonNullable<typeof access>
+  const request = async (method: string, path: string, body: unknown, token?: string): Promise<Record<string, string>> => {
+    const headers = { 'content-type': 'application/json', ...(token === undefined ? {} : { authorization: `Bearer ${token}` }) }
+    const answer = await fetch(`${homeserver}/_matrix/client/v3${path}`, { method, headers, body: JSON.stringify(body) })
+    if (!answer.ok) throw new Error(`${method} ${path}: ${answer.status} ${await answer.text()}`)
+    return answer.json() as Promise<Record<string, string>>
+  }
+  const login = { type: 'm.login.password', identifier: { type: 'm.id.user', user: username }, password }
+  const { access_token: token } = await request('POST', '/login', login)
+  return {
+    async send(room, content) {
+      const path = `/rooms/${encodeURIComponent(room)}/send/m.room.message/${randomBytes(6).toString('hex')}`
+      return (await request('PUT', path, content, token)).event_id ?? ''
+    },
+  }
+}

@@ -1,0 +1,116 @@
+// Replies, edits, deletions, reactions, mentions, mute, and the way to an older message.
+import { expect, type Page, test } from '@playwright/test'
+import { open, Person, roomPath, run } from './service'
+
+const row = (page: Page, text: string) => page.getByRole('log').getByRole('article').filter({ hasText: text })
+
+async function act(page: Page, text: string, action: string): Promise<void> {
+  await row(page, text).hover()
+  await row(page, text).getByRole('button', { name: 'Aktionen' }).click()
+  await page.getByRole('menuitem', { name: action }).click()
+}
+
+test('a reply, an edit, a reaction and a deletion are seen by the other one at once, and after a reload', async ({ browser }) => {
+  const bert = await Person.of('weber')
+  const room = await bert.room(`Gespräch ${run}`, ['mueller', 'schmidt'])
+  await bert.send(room, 'Wer übernimmt die Presse?')
+  const [max, anna] = [await open(browser, 'mueller', roomPath(room)), await open(browser, 'schmidt', roomPath(room))]
+  await act(max, 'Wer übernimmt', 'Antworten')
+  await expect(max.getByText('Antwort auf Bernd Weber')).toBeVisible()
+  await max.getByLabel(`Nachricht an Gespräch ${run}`).fill('Ich, ab **10 Uhr**')
+  await max.keyboard.press('Enter')
+  const reply = row(anna, 'ab 10 Uhr')
+  await expect(reply.getByRole('button', { name: /Antwort auf:.*Wer übernimmt die Presse/ })).toBeVisible()
+  await expect(reply.locator('strong')).toHaveText('10 Uhr')
+
+  await act(anna, 'ab 10 Uhr', 'Reagieren')
+  await anna.getByLabel('Emoji suchen').fill('daumen hoch')
+  await anna.keyboard.press('Enter')
+  const liked = (page: Page, text: string) => row(page, text).getByRole('button', { name: /Mit 👍 reagieren, 1 Person/ })
+  await expect(liked(anna, 'ab 10 Uhr')).toHaveAttribute('aria-pressed', 'true')
+  await expect(liked(max, 'ab 10 Uhr')).toHaveAttribute('aria-pressed', 'false')
+
+  await max.getByLabel(`Nachricht an Gespräch ${run}`).press('ArrowUp')
+  const edit = max.getByLabel('Nachricht bearbeiten')
+  await expect(edit).toHaveValue('Ich, ab **10 Uhr**')
+  await edit.fill('Ich, ab 11 Uhr')
+  await max.keyboard.press('Enter')
+  for (const page of [max, anna]) await expect(row(page, 'Ich, ab 11 Uhr').getByText('(bearbeitet)')).toBeVisible()
+  for (const page of [max, anna]) await page.reload()
+  for (const page of [max, anna]) {
+    await expect(row(page, 'Ich, ab 11 Uhr').getByText('(bearbeitet)')).toBeVisible()
+    await expect(liked(page, 'Ich, ab 11 Uhr')).toBeVisible()
+  }
+  await liked(anna, 'Ich, ab 11 Uhr').click()
+  for (const page of [max, anna]) await expect(row(page, 'Ich, ab 11 Uhr').getByRole('list', { name: 'Reaktionen' })).toHaveCount(0)
+
+  await act(max, 'Ich, ab 11 Uhr', 'Löschen')
+  await max.getByRole('dialog').getByRole('button', { name: 'Löschen' }).click()
+  for (const page of [max, anna]) await expect(row(page, 'Ich, ab 11 Uhr')).toHaveCount(0)
+})
+
+test('a mention is offered by name, marks its message, and counts in the list', async ({ browser }) => {
+  const bert = await Person.of('weber')
+  const room = await bert.room(`Erwähnt ${run}`, ['mueller', 'schmidt'])
+  const [max, anna] = [await open(browser, 'mueller', roomPath(room)), await open(browser, 'schmidt')]
+  const field = max.getByLabel(`Nachricht an Erwähnt ${run}`)
+  await field.pressSequentially('Bitte @schm')
+  await expect(max.getByRole('option', { name: /Anna Schmidt/ })).toBeVisible()
+  await max.keyboard.press('Tab')
+  await expect(field).toHaveValue('Bitte @Anna Schmidt ')
+  await field.pressSequentially('prüfen')
+  await max.keyboard.press('Enter')
+  const link = anna.getByRole('link', { name: `Erwähnt ${run}` })
+  await expect(link.getByRole('img', { name: 'Erwähnt Sie' })).toBeVisible()
+  await link.click()
+  await expect(row(anna, '@Anna Schmidt prüfen').getByText('Erwähnt Sie')).toBeAttached()
+  await expect(link.getByRole('img', { name: 'Erwähnt Sie' })).toHaveCount(0)
+})
+
+test('a muted room is quiet on all devices of its reader', async ({ browser }) => {
+  const bert = await Person.of('weber')
+  const room = await bert.room(`Stumm ${run}`, ['mueller'])
+  const [page, device] = [await open(browser, 'mueller', roomPath(room)), await open(browser, 'mueller')]
+  await page.getByRole('button', { name: 'Mehr', exact: true }).click()
+  await page.getByRole('menuitem', { name: 'Stummschalten' }).click()
+  const link = device.getByRole('link', { name: `Stumm ${run}` })
+  await expect(link.getByRole('img', { name: 'Stumm' })).toBeVisible()
+  const title = await device.title()
+  await bert.send(room, 'leise')
+  await expect(link).toContainText('leise')
+  expect(await device.title()).toBe(title)
+})
+
+test('a link leads to an older message and on from there to the newest ones', async ({ browser }) => {
+  test.setTimeout(240_000)
+  const bert = await Person.of('weber')
+  const room = await bert.room(`Weit ${run}`, ['mueller'])
+  const { event_id } = await bert.send(room, 'Die gesuchte Zeile')
+  for (let number = 1; number <= 140; number += 1) await bert.send(room, `Zeile ${number}.`)
+  const page = await open(browser, 'mueller')
+  await page.goto(`${roomPath(room)}?nachricht=${encodeURIComponent(event_id)}`)
+  const log = page.getByRole('log')
+  await expect(log.getByText('Die gesuchte Zeile')).toBeInViewport()
+  await expect(log.getByText('Zeile 140.')).toHaveCount(0)
+  await page.getByRole('button', { name: 'Zum Ende' }).click()
+  await expect(log.getByText('Zeile 140.')).toBeInViewport()
+  await bert.send(room, 'Danach')
+  await expect(log.getByText('Danach')).toBeInViewport()
+})
+
+test('what was not read yet stands below a line, also when it was written elsewhere', async ({ browser }) => {
+  const bert = await Person.of('weber')
+  const room = await bert.room(`Linie ${run}`, ['mueller'])
+  const page = await open(browser, 'mueller', roomPath(room))
+  await bert.send(room, 'gelesen')
+  await expect(page.getByRole('log').getByText('gelesen')).toBeVisible()
+  await page.goto('/einstellungen')
+  for (const text of ['neu eins', 'neu zwei']) await bert.send(room, text)
+  await page.goto(roomPath(room))
+  await expect(page.getByRole('log').getByText('neu zwei')).toBeVisible()
+  const above = await page.getByRole('log').evaluate((log) => {
+    const line = log.querySelector('[role=separator][aria-label="Neue Nachrichten"]')
+    return line?.parentElement?.textContent ?? ''
+  })
+  expect(above).toContain('neu eins')
+})
