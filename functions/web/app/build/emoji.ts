@@ -26,7 +26,8 @@ export function emoji(): Plugin {
       const language = id.slice(PREFIX.length + 1)
       const all = JSON.parse(await readFile(resolve(`emoji-picker-element-data/${language}/cldr/data.json`), 'utf8')) as Emoji[]
       const sorted = all.filter(({ group }) => group !== COMPONENTS).toSorted((a, b) => a.group - b.group || a.order - b.order)
-      const rows = sorted.map((one) => [one.emoji, one.annotation, (one.tags ?? []).join(' '), one.group])
+      // Clients of Matrix react without the mark for "as a picture", where one character needs none.
+      const rows = sorted.map((one) => [one.emoji.replace(/^(\p{Emoji_Presentation})\uFE0F$/u, '$1'), one.annotation, (one.tags ?? []).join(' '), one.group])
       return `export default JSON.parse(${JSON.stringify(JSON.stringify(rows))})`
     },
   }

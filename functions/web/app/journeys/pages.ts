@@ -6,6 +6,7 @@ export interface Content {
   general: string
   machine: string
   direct: string
+  project: string
 }
 
 let made: Promise<Content> | null = null
@@ -36,14 +37,42 @@ async function make(): Promise<Content> {
   await max.send(direct, 'Läuft die Presse wieder?')
   await anna.send(direct, 'Ja, seit zehn Uhr. Der Sensor war verschmutzt, ich habe ihn gereinigt und neu eingelernt.')
   await anna.send(direct, 'Das Protokoll lege ich dir in den Ordner.')
-  return { general, machine, direct }
+  const plan = await deniz.send(project, 'Reihenfolge für morgen:\n\n1. **Halter** fräsen\n2. Bohrungen `M8` entgraten\n\n> Toleranz ±0,05 mm', { format: 'markdown' })
+  await anna.send(project, '@Max Müller, passt das für dich?', { reply_to: plan.event_id, mentions: { hub_user_ids: ['mueller'], room: false } })
+  for (const [person, key] of [[anna, '👍'], [max, '👍'], [anna, '✅']] as const) await person.react(project, plan.event_id, key)
+  return { general, machine, direct, project }
 }
 
 /** The pages, each with what leads to it. */
 export const PAGES: Record<string, (page: Page, content: Content) => Promise<void>> = {
-  chats: (page) => to(page, '/chat', () => page.getByRole('heading', { name: /^(Chats)$/ }).or(page.getByRole('heading', { name: 'Chats' })).first()),
+  chats: (page) => to(page, '/chat', () => page.getByRole('link', { name: /Anna Schmidt/ })),
   room: (page, { general }) => to(page, roomPath(general), () => page.getByRole('log').getByText('Alles klar 👍').last()),
   direct: (page, { direct }) => to(page, roomPath(direct), () => page.getByRole('log').getByText('Das Protokoll lege ich dir').last()),
+  project: (page, { project }) => to(page, roomPath(project), () => page.getByRole('log').getByText('passt das für dich?').last()),
+  actions: async (page, { project }) => {
+    await to(page, roomPath(project), () => page.getByRole('log').getByText('passt das für dich?').last())
+    const row = page.getByRole('log').getByRole('article').filter({ hasText: /Super, dann/ })
+    await row.hover()
+    await row.getByRole('button', { name: /^(Aktionen|Actions)$/ }).click()
+    await expect(page.getByRole('menu')).toBeVisible()
+  },
+  emoji: async (page, { project }) => {
+    await PAGES.actions?.(page, { project } as Content)
+    await page.getByRole('menuitem', { name: /^(Reagieren|React)$/ }).click()
+    await expect(page.getByRole('dialog').getByRole('button', { name: '😀' }).or(page.getByRole('dialog').getByRole('button', { name: /^(grinsendes Gesicht|grinning face)$/ }))).toBeVisible()
+  },
+  draft: async (page, { direct }) => {
+    await to(page, roomPath(direct), () => page.getByRole('log').getByText('Das Protokoll lege ich dir').last())
+    await page.locator('input[type=file]').first().setInputFiles([
+      { name: 'Prüfprotokoll Presse 2.pdf', mimeType: 'application/pdf', buffer: Buffer.alloc(48_000, 1) },
+      { name: 'messung.csv', mimeType: 'text/csv', buffer: Buffer.alloc(1_200, 1) },
+    ])
+    const row = page.getByRole('log').getByRole('article').filter({ hasText: 'Ja, seit zehn Uhr' }).last()
+    await row.hover()
+    await row.getByRole('button', { name: /^(Aktionen|Actions)$/ }).click()
+    await page.getByRole('menuitem', { name: /^(Antworten|Reply)$/ }).click()
+    await expect(page.getByRole('textbox', { name: /(Nachricht an|Message to) Anna Schmidt/ })).toBeFocused()
+  },
   machine: async (page, { machine }) => {
     await to(page, roomPath(machine), () => page.getByRole('log').getByText('Spindel geprüft').last())
     await page.getByRole('button', { name: /^(Mitglieder|Members)$/ }).click()
@@ -51,6 +80,11 @@ export const PAGES: Record<string, (page: Page, content: Content) => Promise<voi
   },
   inbox: (page) => to(page, '/meldungen', () => page.getByRole('heading', { name: /^(Meldungen|Notifications)$/ })),
   settings: (page) => to(page, '/einstellungen', () => page.getByRole('heading', { name: /^(Einstellungen|Settings)$/ })),
+  shortcuts: async (page) => {
+    await to(page, '/einstellungen', () => page.getByRole('heading', { name: /^(Einstellungen|Settings)$/ }))
+    await page.keyboard.press('?')
+    await expect(page.getByRole('dialog')).toBeVisible()
+  },
   'new-chat': async (page) => {
     await to(page, '/chat', () => page.getByRole('button', { name: /^(Neuer Chat|New chat)$/ }))
     await page.getByRole('button', { name: /^(Neuer Chat|New chat)$/ }).click()

@@ -96,8 +96,12 @@ export class Person {
     return (await this.post<{ matrix_room_id: string }>('/api/v1/rooms', { name, invite_users })).matrix_room_id
   }
 
-  send(room_id: string, body: string): Promise<{ event_id: string }> {
-    return this.post('/api/v1/messages/send', { room_id, body })
+  send(room_id: string, body: string, more: Record<string, unknown> = {}): Promise<{ event_id: string }> {
+    return this.post('/api/v1/messages/send', { room_id, body, ...more })
+  }
+
+  async react(room: string, event: string, key: string): Promise<void> {
+    await this.post(`/api/v1/messages/${encodeURIComponent(room)}/${encodeURIComponent(event)}/reactions`, { key })
   }
 
   /** Returns the texts of a room, oldest first. */

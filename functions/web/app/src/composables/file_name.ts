@@ -6,10 +6,11 @@ const HIDDEN = /[\p{Cc}\p{Cf}]/gu
 const SHOWN = 60
 
 /** Returns a name with its invisible marks named, and cut in the middle so that its end is visible. */
-export function visibleName(name: string): string {
+export function visibleName(name: string, most = SHOWN): string {
   const letters = [...name.replace(HIDDEN, (mark) => `⟨U+${(mark.codePointAt(0) ?? 0).toString(16).toUpperCase().padStart(4, '0')}⟩`)]
-  if (letters.length <= SHOWN) return letters.join('')
-  return `${letters.slice(0, SHOWN - 21).join('')}…${letters.slice(-20).join('')}`
+  if (letters.length <= most) return letters.join('')
+  const end = Math.floor(most / 3)
+  return `${letters.slice(0, most - end - 1).join('')}…${letters.slice(-end).join('')}`
 }
 
 /** Returns a size as people read it, in steps of 1000 as file managers do. */
