@@ -24,6 +24,13 @@ function richText(html: string): Child[] {
   return childrenOf(inertContent(html), 0, { left: NODES_MAX }, false)
 }
 
+/** Returns the text of HTML of others, for a quote. */
+export const plainOf = (html: string): string => textOf(richText(html)).replace(/\s+/g, ' ').trim()
+
+function textOf(children: Child[]): string {
+  return children.map((child) => (typeof child === 'string' ? child : Array.isArray(child.children) ? `${textOf(child.children as Child[])} ` : '')).join('')
+}
+
 function childrenOf(parent: Node, depth: number, budget: Budget, isLiteral: boolean): Child[] {
   const children: Child[] = []
   for (const node of parent.childNodes) {
