@@ -18,7 +18,8 @@ test('texts of others stay texts, wrap, and leave their row to nobody', async ({
   for (const text of texts) await bert.send(room, text)
   await bert.send(room, 'Letzte Zeile')
   for (const width of [1280, 320]) {
-    const page = await open(browser, 'mueller', roomPath(room), { viewport: { width, height: 700 } })
+    const page = await open(browser, 'mueller', '/chat', { viewport: { width, height: 700 } })
+    await page.goto(roomPath(room))
     const log = page.getByRole('log')
     await expect(log.getByText('Letzte Zeile')).toBeVisible()
     expect(await overflow(page)).toBe(0)

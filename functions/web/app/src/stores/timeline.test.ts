@@ -112,6 +112,12 @@ describe('a timeline', () => {
     expect([back.rows[0]?.event_id, back.rows.length < ROWS_MAX, back.hasNewer, back.hasMore]).toEqual(['$old', true, true, true])
   })
 
+  it('shows events of before replies and mentions existed', () => {
+    const { event_id, room_id, sender, sender_display_name, body, msg_type, timestamp } = message('$1', 1)
+    const old = applied(EMPTY, event({ type: 'new_message', event_id, room_id, sender, sender_display_name, body, msg_type, timestamp }))
+    expect(old.rows[0]).toMatchObject({ reply_to: null, formatted_body: null, mentions: { hub_user_ids: [], room: false }, edited: false, reactions: [] })
+  })
+
   it('ignores what it does not know', () => {
     expect(applied(EMPTY, event({ type: 'something_new', room_id: '!a' }))).toBe(EMPTY)
   })

@@ -30,10 +30,13 @@ export interface Timeline {
 
 export const EMPTY: Timeline = { rows: [], before: null, hasMore: true, after: null, hasNewer: false, isLoaded: false }
 
+/** What a message has that none of these fields came with, as in events of before they existed. */
+const PLAIN = { reply_to: null, formatted_body: null, mentions: { hub_user_ids: [], room: false } }
+
 /** Returns the row of a message that was read at this time. */
 export function rowOf(message: Message | NewMessageEvent, readAt: number): Row {
-  const { reactions, edited } = { reactions: [], edited: false, ...message }
-  return { ...message, edited, reactions: reactionsOf(reactions ?? []), readAt }
+  const { reactions, ...whole } = { ...PLAIN, reactions: [], edited: false, ...message }
+  return { ...whole, reactions: reactionsOf(reactions), readAt }
 }
 
 /** Returns the rows of a page in the order of time, whichever order it has. */
@@ -128,7 +131,8 @@ export function changed(timeline: Timeline, id: string, change: (row: Row) => Ro
   return next === undefined || next === row ? timeline : { ...timeline, rows: timeline.rows.with(at, next) }
 }
 
-function edited(row: Row, { body, msg_type, formatted_body, mentions, edit_event_id }: MessageEditedEvent): Row {
+function edited(row: Row, event: MessageEditedEvent): Row {
+  const { body, msg_type, formatted_body, mentions, edit_event_id } = { ...PLAIN, ...event }
   return { ...row, body, msg_type, formatted_body, mentions, edited: edit_event_id !== null }
 }
 
@@ -170,9 +174,7 @@ export function withNotification(timeline: Timeline, event: NotificationEvent, b
     body: notificationText(event),
     msg_type: 'm.text',
     timestamp: event.created_at ?? at,
-    reply_to: null,
-    formatted_body: null,
-    mentions: { hub_user_ids: [], room: false },
+    ...PLAIN,
     edited: false,
     reactions: [],
     readAt: 0,
