@@ -98,6 +98,16 @@ test('a link leads to an older message and on from there to the newest ones', as
   await expect(log.getByText('Danach')).toBeInViewport()
 })
 
+test('a link to a message that is gone opens the room all the same', async ({ browser }) => {
+  const bert = await Person.of('weber')
+  const room = await bert.room(`Fort ${run}`, ['mueller'])
+  await bert.send(room, 'Noch da')
+  const page = await open(browser, 'mueller')
+  await page.goto(`${roomPath(room)}?nachricht=${encodeURIComponent('$gibtesnicht')}`)
+  await expect(page.getByText('Diese Nachricht gibt es nicht mehr.').first()).toBeVisible()
+  await expect(page.getByRole('log').getByText('Noch da')).toBeVisible()
+})
+
 test('what was not read yet stands below a line, also when it was written elsewhere', async ({ browser }) => {
   const bert = await Person.of('weber')
   const room = await bert.room(`Linie ${run}`, ['mueller'])

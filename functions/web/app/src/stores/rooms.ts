@@ -78,7 +78,7 @@ export const useRooms = defineStore('rooms', () => {
     // The snapshot that is being read may be older than the event, or newer: it is read once more.
     if (loading !== null) mustLoadAgain = true
     if (event.type === 'new_message') applyMessage(event, own, me)
-    else if (event.type === 'unread') change(event.room_id, { unread_count: event.unread_count, ...(event.unread_count === 0 ? { mention_count: 0 } : {}) })
+    else if (event.type === 'unread') applyUnread(event)
     else if (event.type === 'room_muted') change(event.room_id, { muted: event.muted })
     else if (event.type === 'room_left') remove(event.room_id)
     else if (event.type === 'room_joined') void load()
@@ -103,6 +103,12 @@ export const useRooms = defineStore('rooms', () => {
       unread_count: room.unread_count + (isCounted ? 1 : 0),
       mention_count: room.mention_count + (isCounted && isMentioned ? 1 : 0),
     })
+  }
+
+  /** Something was read, on whichever device: all until the last message, or nobody here knows until which. */
+  function applyUnread({ room_id, unread_count }: { room_id: string; unread_count: number }): void {
+    const read = unread_count === 0 ? { mention_count: 0, read_event_id: lastMessages.get(room_id) ?? null } : { read_event_id: null }
+    change(room_id, { unread_count, ...read })
   }
 
   /** A changed message may be the last one of its room. Only if nobody knows that here, the list is read again. */

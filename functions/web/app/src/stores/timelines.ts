@@ -3,7 +3,7 @@ import { useThrottleFn } from '@vueuse/core'
 import { defineStore } from 'pinia'
 import { shallowRef } from 'vue'
 import { type History, history, type Place } from '@/api/calls'
-import { type Failure, failureOf } from '@/api/problem'
+import { ApiError, type Failure, failureOf } from '@/api/problem'
 import type { Message, NotificationEvent, NotificationSentEvent, StreamedEvent } from '@/api/types'
 import { serverNow } from '@/platform/clock'
 import {
@@ -120,6 +120,12 @@ export const useTimelines = defineStore('timelines', () => {
         const page = await history(room, { around: event_id }, PAGE)
         return () => around(page, readAt)
       })
+    }
+    // One that is gone is no failure of the room.
+    const { failure, isLoaded } = get(room)
+    if (failure instanceof ApiError && failure.status === 404) {
+      set(room, { failure: null })
+      if (!isLoaded) await loadNewest(room)
     }
     return isThere()
   }
