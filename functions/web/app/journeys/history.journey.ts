@@ -3,7 +3,7 @@ import { expect, type Page, test } from '@playwright/test'
 import { open, Person, roomPath, run } from './service'
 
 /** Messages of the room, by how many at once they are sent, and the longest task while scrolling, in milliseconds. */
-const [MESSAGES, AT_ONCE, TASK] = process.env.LONG ? [10_000, 20, 50] : [220, 1, 250]
+const [MESSAGES, AT_ONCE, TASK] = process.env.LONG ? [10_000, 20, 50] : [220, 1, 500]
 /** Steps of 700 pixels: 50 pages in the long form. */
 const STEPS = process.env.LONG ? 700 : 120
 
