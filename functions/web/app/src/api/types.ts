@@ -3,14 +3,12 @@ import type { components } from './schema'
 
 type Schemas = components['schemas']
 
-// Read positions, mentions and muting are not shown yet.
-export type Room = Omit<Schemas['Room'], 'mention_count' | 'muted' | 'read_event_id'>
+export type Room = Schemas['Room']
 export type DirectoryRoom = Schemas['DirectoryRoom']
 export type Member = Schemas['Member']
 export type User = Schemas['User']
 export type Me = Schemas['Me']
-// Replies, HTML, mentions and reactions of the history are not shown yet.
-export type Message = Omit<Schemas['Message'], 'reply_to' | 'formatted_body' | 'mentions' | 'edited' | 'reactions'>
+export type Message = Schemas['Message']
 export type ExternalClient = Schemas['ExternalClient']
 export type ClientConfig = Schemas['ClientConfig']
 export type SeededUser = Schemas['SeededUser']

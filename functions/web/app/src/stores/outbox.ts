@@ -163,7 +163,7 @@ export const useOutbox = defineStore('outbox', () => {
 
   /** Hides the entry whose message of one's own has come by the feed, before its answer. */
   function matchEcho({ txn_id }: NewMessageEvent): void {
-    if (txn_id !== undefined && entries.value.some(({ txnId }) => txnId === txn_id)) arrived.add(txn_id)
+    if (txn_id && entries.value.some(({ txnId }) => txnId === txn_id)) arrived.add(txn_id)
   }
 
   return { shown, isEmpty, progress, start, add, retry, retryNow, discard, matchEcho }
