@@ -114,6 +114,9 @@ test('what was not read yet stands below a line, also when it was written elsewh
   const page = await open(browser, 'mueller', roomPath(room))
   await bert.send(room, 'gelesen')
   await expect(page.getByRole('log').getByText('gelesen')).toBeVisible()
+  const max = await Person.of('mueller')
+  const unread = async () => (await max.get<{ rooms: { matrix_room_id: string; unread_count: number }[] }>('/api/v1/rooms')).rooms.find(({ matrix_room_id }) => matrix_room_id === room)?.unread_count
+  await expect.poll(unread).toBe(0)
   await page.goto('/einstellungen')
   for (const text of ['neu eins', 'neu zwei']) await bert.send(room, text)
   await page.goto(roomPath(room))

@@ -27,7 +27,7 @@ test('filters stand in the address and ask the service, and a card opens its mes
   const page = await open(browser, 'schmidt', '/meldungen')
   await card(page, `Druck ${run} wieder gut`).getByRole('button', { name: `machine m${run}` }).click()
   await expect(page.getByRole('article')).toHaveCount(2)
-  await page.getByRole('button', { name: 'Dringend' }).click()
+  await page.getByRole('button', { name: 'Dringend', exact: true }).click()
   await expect(page.getByRole('article')).toHaveCount(1)
   await page.reload()
   await expect(page.getByRole('article')).toHaveCount(1)

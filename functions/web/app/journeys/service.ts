@@ -91,8 +91,9 @@ export class Person {
     return id ?? ''
   }
 
-  /** Creates a room. Returns its id. */
+  /** Creates a room, with people who exist from then on. Returns its id. */
   async room(name: string, invite_users: string[] = []): Promise<string> {
+    await Promise.all(invite_users.map((user) => Person.of(user)))
     return (await this.post<{ matrix_room_id: string }>('/api/v1/rooms', { name, invite_users })).matrix_room_id
   }
 
