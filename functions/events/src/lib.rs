@@ -22,7 +22,7 @@ use axum::{
 use messenger_runtime::{
     ApiError, App, EndsBy, Routes,
     caller::AuthenticatedByUrl,
-    openapi::{Caller, Operation, ResponseObject, StreamedEvent},
+    openapi::{Caller, Operation, ResponseObject, StreamedEvent, code},
 };
 use serde_json::json;
 use tracing::instrument;
@@ -48,6 +48,7 @@ pub fn routes() -> Routes {
             .caller(Caller::UserByUrl)
             .parameter("header", "Last-Event-ID", id.clone(), "The last event that the reader has.")
             .parameter("query", "last_event_id", id, "The same, for readers that cannot set headers.")
+            .refuses(&[code::NOT_READY])
             .answer(events),
         )
         .merge(client::routes())

@@ -6,7 +6,11 @@ use messenger_runtime::{main_with, program};
 
 fn main() -> ExitCode {
     main_with(
-        program!().reading_copies(messenger_dynamo::copied_feed).streaming().without_homeserver(),
+        program!()
+            .reading_copies(messenger_dynamo::copied_feed)
+            .without_database(messenger_dynamo::copied_readers)
+            .streaming()
+            .without_homeserver(),
         || Ok(messenger_events::routes().into_router()),
     )
 }

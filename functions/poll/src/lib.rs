@@ -16,7 +16,7 @@ use messenger_runtime::{
     ApiError, App, EndsBy, Routes,
     caller::AuthenticatedByUrl,
     fields::Fields,
-    openapi::{Caller, Operation, PolledEvent, ResponseObject},
+    openapi::{Caller, Operation, PolledEvent, ResponseObject, code},
 };
 use serde_json::json;
 use tracing::instrument;
@@ -35,6 +35,7 @@ pub fn routes() -> Routes {
         Operation::get("/api/v1/events/poll", poll, "pollEvents", "Returns the events after a cursor")
             .caller(Caller::UserByUrl)
             .query(query)
+            .refuses(&[code::NOT_READY])
             .answer(page),
     )
 }

@@ -5,7 +5,11 @@ use std::process::ExitCode;
 use messenger_runtime::{main_with, program};
 
 fn main() -> ExitCode {
-    main_with(program!().reading_copies(messenger_dynamo::copied_feed).without_homeserver(), || {
-        Ok(messenger_poll::routes().into_router())
-    })
+    main_with(
+        program!()
+            .reading_copies(messenger_dynamo::copied_feed)
+            .without_database(messenger_dynamo::copied_readers)
+            .without_homeserver(),
+        || Ok(messenger_poll::routes().into_router()),
+    )
 }

@@ -13,6 +13,8 @@ const STREAMING: &str = "messenger-events";
 const ELSE: &str = "messenger-web";
 /// Operations of every program, of which one answers for the service.
 const OF_ALL: [&str; 4] = ["/livez", "/metrics", "/openapi.json", "/readyz"];
+/// The programs that run on the feed table alone, if there is one.
+const ON_FEED_ALONE: [&str; 2] = ["messenger-events", "messenger-poll"];
 /// The programs that read or write the feed table.
 const WITH_FEED: [&str; 4] = ["messenger-events", "messenger-health", "messenger-poll", "messenger-worker"];
 
@@ -194,5 +196,17 @@ fn only_programs_with_the_feed_see_its_table() {
         let is_setup = function.properties["Timeout"] == 300;
         let expected = WITH_FEED.contains(&function.program.as_str()) && !is_setup;
         assert_eq!((sees, is_named), (expected, expected), "{}", function.program);
+    }
+}
+
+#[test]
+fn streams_and_polls_on_the_feed_table_have_no_database_and_no_vpc() {
+    for function in functions() {
+        let is_alone = ON_FEED_ALONE.contains(&function.program.as_str());
+        let url = function.variables().find(|(name, _)| *name == "DATABASE_URL").map(|(_, value)| value);
+        let is_optional = url.is_some_and(|url| url[0] == "HasFeedTable" && url[1] == "");
+        let vpc = &function.properties["VpcConfig"][0];
+        let expected = if is_alone { "ReadersAreInVpc" } else { "IsInVpc" };
+        assert_eq!((is_optional, vpc), (is_alone, &Value::from(expected)), "{}", function.program);
     }
 }

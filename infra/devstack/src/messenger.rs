@@ -178,9 +178,20 @@ impl Programs {
     /// Starts the program of one function on a port of its own, and waits until it accepts requests. Returns
     /// its URL, too.
     pub async fn start_function(&self, program: &str) -> Result<(String, Service)> {
+        self.start_function_with(program, &[]).await
+    }
+
+    /// Starts the program of one function as [`start_function`](Self::start_function) does, with these environment
+    /// variables instead of its own.
+    pub async fn start_function_with(
+        &self,
+        program: &str,
+        further: &[(&str, &str)],
+    ) -> Result<(String, Service)> {
         let port = free_port()?;
         let url = url(self.configuration.host, port);
         let launch = self.launch(program).env("PORT", port.to_string());
+        let launch = further.iter().fold(launch, |launch, (name, value)| launch.env(name, *value));
         let service = Service::start(launch, format!("{url}{LIVEZ}"), START_TIMEOUT).await?;
         Ok((url, service))
     }

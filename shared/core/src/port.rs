@@ -53,8 +53,8 @@ pub use ephemeral_events::EphemeralEvents;
 pub use external_access::ExternalAccess;
 pub use feed::Feed;
 pub use feed_copy::{
-    CopiedFeed, FeedCopies, FeedCopy, FeedCopyPorts, FeedSource, RecordedEvent, Relay, RelayFigures,
-    RelayLag, Relayed,
+    CopiedFeed, CopiedReaders, FeedCopies, FeedCopy, FeedCopyPorts, FeedSource, ReaderChange, ReaderChanges,
+    ReaderCopies, RecordedEvent, Relay, RelayFigures, RelayLag, Relayed, StoredReader,
 };
 pub use homeserver::Homeserver;
 pub use inbox::Inbox;

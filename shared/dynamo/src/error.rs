@@ -22,6 +22,9 @@ const THROTTLED: [&str; 5] = [
 /// Codes of failures inside of DynamoDB.
 const WITHIN: [&str; 3] = ["InternalServerError", "InternalFailure", "ServiceUnavailable"];
 
+/// The cause of a failure of what only a process with a database can do.
+pub(crate) const NO_DATABASE: &str = "this process has no database: DATABASE_URL is not set";
+
 /// Converts an error of the client.
 pub(crate) trait Context<T> {
     /// Converts the error, with the operation that failed as context.

@@ -1,26 +1,23 @@
 //! The copy of the event log as a [`Feed`]. It is never read beyond its head.
 
-use std::{
-    sync::{Arc, Mutex},
-    time::{Duration, Instant},
-};
+use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use messenger_core::{
-    Result,
+    Error, Result,
     audiences::Audiences,
     cursor::Span,
     error::Failure,
     event::{Event, NewEvent},
     id::Position,
-    lock,
     port::{Feed, FeedCopyPorts},
 };
 
 use crate::{
-    error::fault,
+    error::{NO_DATABASE, fault},
     item::Keys,
+    present::{Beside, Known, Present, incomplete},
     table::{Head, Range, Table},
 };
 
@@ -28,59 +25,38 @@ use crate::{
 const NEAR: i64 = 1000;
 /// The most queries at once for one reader.
 const QUERIES: usize = 8;
-/// The time after which the id of the copy is read again. It changes when a database was restored.
-const COPY_AGE: Duration = Duration::from_secs(5);
 const READING: &str = "reading the copy of the event log";
 
 /// The event log on DynamoDB.
 pub struct DynamoFeed {
     table: Arc<Table>,
-    ports: FeedCopyPorts,
-    known: Mutex<Option<Known>>,
-}
-
-/// The copy that is read.
-#[derive(Clone)]
-struct Known {
-    keys: Keys,
-    is_complete: bool,
-    since: Instant,
+    present: Arc<Present>,
 }
 
 impl DynamoFeed {
     /// Takes the table of the copy, and the ports of its database.
     pub fn new(table: Arc<Table>, ports: FeedCopyPorts) -> Self {
-        Self { table, ports, known: Mutex::default() }
+        let present = Arc::new(Present::new(table.clone(), Beside::Database(ports)));
+        Self { table, present }
     }
 
-    /// Returns the copy of the database.
-    async fn known(&self) -> Result<Known> {
-        let known = lock(&self.known).clone();
-        if let Some(known) = known.as_ref().filter(|known| known.since.elapsed() < COPY_AGE) {
-            return Ok(known.clone());
-        }
-        let copy = self.ports.copies.copy().await?.ok_or_else(incomplete)?;
-        let keys = Keys::new(&copy);
-        let is_complete = known.is_some_and(|known| known.is_complete && known.keys == keys);
-        let known = Known { keys, is_complete, since: Instant::now() };
-        *lock(&self.known) = Some(known.clone());
-        Ok(known)
+    /// Takes the table of the copy for a process without a database.
+    pub(crate) fn alone(table: Arc<Table>, present: Arc<Present>) -> Self {
+        Self { table, present }
     }
 
     /// Returns the head of a copy, which is complete.
     async fn head(&self, keys: &Keys) -> Result<Head> {
         let head = self.table.head(keys).await?;
         let head = head.filter(|head| head.is_complete).ok_or_else(incomplete)?;
-        if let Some(known) = lock(&self.known).as_mut().filter(|known| known.keys == *keys) {
-            known.is_complete = true;
-        }
+        self.present.note_complete(keys);
         Ok(head)
     }
 
     /// Returns the position up to which a relay has signalled events, if that is beyond the cursor. Signals save
     /// reading the head.
     fn signalled(&self, known: &Known, cursor: Position) -> Option<Position> {
-        let relayed = self.ports.source.last_relayed().filter(|_| known.is_complete)?;
+        let relayed = self.present.last_relayed().filter(|_| known.is_complete)?;
         (relayed.copy == known.keys.copy() && relayed.position > cursor).then_some(relayed.position)
     }
 
@@ -128,12 +104,15 @@ impl DynamoFeed {
 #[async_trait]
 impl Feed for DynamoFeed {
     async fn append(&self, events: &[NewEvent]) -> Result<usize> {
-        self.ports.feed.append(events).await
+        match &self.present.beside {
+            Beside::Database(ports) => ports.feed.append(events).await,
+            Beside::Nothing { .. } => Err(Error::internal("appending to the event log", NO_DATABASE)),
+        }
     }
 
     async fn after(&self, cursor: Position, audiences: &Audiences, limit: i64) -> Result<Vec<Event>> {
         let limit = size(limit);
-        let known = self.known().await?;
+        let known = self.present.known().await?;
         let span = self.head(&known.keys).await?.span;
         let range = (cursor.max(span.trimmed), span.head);
         if range.1.0 - range.0.0 > NEAR {
@@ -150,7 +129,7 @@ impl Feed for DynamoFeed {
 
     async fn next(&self, cursor: Position, limit: i64) -> Result<Vec<Event>> {
         let up_to = |from: Position, until: Position| Position(until.0.min(from.0.saturating_add(limit)));
-        let known = self.known().await?;
+        let known = self.present.known().await?;
         if let Some(until) = self.signalled(&known, cursor)
             && let Some(events) = self.dense(&known.keys, (cursor, up_to(cursor, until))).await?
         {
@@ -165,17 +144,24 @@ impl Feed for DynamoFeed {
     }
 
     async fn span(&self) -> Result<Span> {
-        let known = self.known().await?;
+        let known = self.present.known().await?;
         Ok(self.head(&known.keys).await?.span)
     }
 
     async fn is_assigned(&self, position: Position) -> Result<bool> {
-        // The database is ahead of its copy.
-        Ok(position <= self.span().await?.head || self.ports.feed.is_assigned(position).await?)
+        if position <= self.span().await?.head {
+            return Ok(true);
+        }
+        match &self.present.beside {
+            // The database is ahead of its copy.
+            Beside::Database(ports) => ports.feed.is_assigned(position).await,
+            // Nobody knows here whether the position is of this log: the reader gets a reset.
+            Beside::Nothing { .. } => Ok(false),
+        }
     }
 
     async fn wait_beyond(&self, position: Position, patience: Duration) {
-        self.ports.source.wait_relayed(position, patience).await;
+        self.present.wait_beyond(position, patience).await;
     }
 }
 
@@ -183,14 +169,6 @@ fn size(limit: i64) -> usize {
     usize::try_from(limit).unwrap_or_default()
 }
 
-fn incomplete() -> messenger_core::Error {
-    fault(
-        Failure::Unreachable,
-        READING,
-        "it is not complete yet: a worker with EVENT_STORE=dynamodb completes it",
-    )
-}
-
-fn missing() -> messenger_core::Error {
+fn missing() -> Error {
     fault(Failure::Broken, READING, "positions are missing that were not dropped")
 }

@@ -8,7 +8,7 @@ use messenger_core::{
     Result,
     error::Failure,
     event::{Audience, Event, Kind, Payload},
-    id::{EventId, NotificationId, Position, RoomId},
+    id::{EventId, HubUserId, NotificationId, Position, RoomId},
     port::RecordedEvent,
 };
 
@@ -60,6 +60,11 @@ impl Keys {
     /// Returns the partition of the head.
     pub(crate) fn head(&self) -> String {
         format!("{}#head", self.copy)
+    }
+
+    /// Returns the partition of a user.
+    pub(crate) fn reader(&self, user: &HubUserId) -> String {
+        format!("{}#u#{user}", self.copy)
     }
 }
 

@@ -1,4 +1,5 @@
-//! Copies the event log from the database: block items, then audience items, then the head.
+//! Copies the event log from the database: block items, then audience items, then the head. Before the head, also the
+//! rights of users that have changed up to it.
 //!
 //! Positions are dense and in the order of their commits, so a relay writes what any other one writes. Each may
 //! end anywhere: the next one begins after the head.
@@ -6,12 +7,17 @@
 mod lease;
 mod leftovers;
 mod pauses;
+mod readers;
+mod writes;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use async_trait::async_trait;
 use messenger_core::{
-    Error, Result,
+    Error, FeedCopySettings, Result,
     cursor::Span,
     error::Failure,
     id::Position,
@@ -20,9 +26,7 @@ use messenger_core::{
 use tokio::time::sleep;
 
 use crate::{
-    batch,
     error::{fault, is_table_missing},
-    item::{self, Item},
     table::{Head, Table},
 };
 use lease::Held;
@@ -36,9 +40,10 @@ const BYTES: usize = 1 << 20;
 const POLL: Duration = Duration::from_secs(1);
 /// The pause after which a relay without the lease asks for it again.
 const WAIT: Duration = Duration::from_secs(1);
-/// The first pause after a failure, and that after a refusal because of too many requests.
+/// The time after which the relay notes again that it works.
+const POINT: Duration = Duration::from_secs(30);
+/// The first pause after a failure.
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
-const THROTTLED_PAUSE: Duration = Duration::from_millis(50);
 const COPYING: &str = "copying the event log";
 
 /// The relay to DynamoDB.
@@ -46,6 +51,7 @@ pub struct DynamoRelay {
     table: Arc<Table>,
     ports: FeedCopyPorts,
     retention: Duration,
+    installation: String,
 }
 
 /// The end of the work of a relay that holds the lease.
@@ -62,9 +68,10 @@ impl From<Error> for Ended {
 }
 
 impl DynamoRelay {
-    /// Takes the table of the copy, the ports of its database, and the time for which events are kept.
-    pub fn new(table: Arc<Table>, ports: FeedCopyPorts, retention: Duration) -> Self {
-        Self { table, ports, retention }
+    /// Takes the table of the copy, the ports of its database, and the settings.
+    pub fn new(table: Arc<Table>, ports: FeedCopyPorts, settings: &FeedCopySettings) -> Self {
+        let (retention, installation) = (settings.retention, settings.installation.clone());
+        Self { table, ports, retention, installation }
     }
 
     /// Copies events while this relay holds the lease. Calls `works` after each success, and `copied` if that copied
@@ -81,20 +88,35 @@ impl DynamoRelay {
         // The relay before may have ended before it stored this.
         lease.relayed(head.position()).await?;
         tracing::debug!(relay, copy = lease.keys().copy(), position = head.position().0, "relay begins");
+        let mut pointed = None;
         loop {
-            let mut events = self.ports.source.recorded(head.position(), EVENTS).await?;
-            if events.is_empty() {
-                head = self.follow_rotation(&lease, head).await?;
-                lease.keep().await?;
-                works();
-                self.ports.feed.wait_beyond(head.position(), POLL).await;
-            } else {
-                let is_whole = shorten(&mut events);
-                head = self.copy(&mut lease, head, &events, is_whole).await?;
-                works();
+            let (moved, has_copied) = self.look(&mut lease, head).await?;
+            head = moved;
+            works();
+            if pointed.is_none_or(|at: Instant| at.elapsed() > POINT) {
+                self.point(&mut lease).await?;
+                pointed = Some(Instant::now());
+            }
+            if has_copied {
                 copied();
+            } else {
+                self.ports.feed.wait_beyond(head.position(), POLL).await;
             }
         }
+    }
+
+    /// Copies what follows the head. Returns the head then, and whether there were events.
+    async fn look(&self, lease: &mut Held, head: Head) -> Result<(Head, bool), Ended> {
+        let mut events = self.ports.source.recorded(head.position(), EVENTS).await?;
+        // Read after the events: these are all changes up to the last of them.
+        let head = self.copy_readers(lease, head).await?;
+        if events.is_empty() {
+            let head = self.follow_rotation(lease, head).await?;
+            lease.keep().await?;
+            return Ok((head, false));
+        }
+        let is_whole = shorten(&mut events);
+        Ok((self.copy(lease, head, &events, is_whole).await?, true))
     }
 
     /// Returns the head of the copy. Begins another copy if this one is gone or of another log.
@@ -111,7 +133,7 @@ impl DynamoRelay {
             head => head?,
         };
         match head {
-            Some(head) if head.position() <= lease.announced() => return Ok(head),
+            Some(head) if head.position().max(head.readers) <= lease.announced() => return Ok(head),
             None if lease.announced() == Position(0) => {}
             other => {
                 let (copy, announced) = (lease.keys().copy(), lease.announced().0);
@@ -126,8 +148,14 @@ impl DynamoRelay {
             }
         }
         let Span { trimmed, head } = self.ports.feed.span().await?;
-        let head = Head { span: Span { trimmed, head: trimmed }, is_complete: head == trimmed };
-        if self.table.create_head(lease.keys(), head).await? { Ok(head) } else { Err(Ended::Lost) }
+        let (span, is_complete) = (Span { trimmed, head: trimmed }, head == trimmed);
+        let head = Head { span, is_complete, readers: Position(0) };
+        if !self.table.create_head(lease.keys(), head).await? {
+            return Err(Ended::Lost);
+        }
+        // Readers of the copy before see at once that theirs is over.
+        self.point(lease).await?;
+        Ok(head)
     }
 
     /// Copies events that follow the head, and moves it behind them. `is_whole` says that the log had no others.
@@ -166,55 +194,12 @@ impl DynamoRelay {
         Ok(moved)
     }
 
-    /// Writes the earlier events about redacted messages again, which the redaction has emptied.
-    async fn write_again(
-        &self,
-        lease: &mut Held,
-        until: Position,
-        redactions: &[&RecordedEvent],
-    ) -> Result<(), Ended> {
-        let messages: Vec<_> =
-            redactions.iter().filter_map(|recorded| recorded.event.about.clone()).collect();
-        let events = self.ports.source.recorded_about(&messages, until).await?;
-        self.write(lease, &events).await
-    }
-
-    /// Writes block items, then audience items. In this order a block has every position of which an audience item
-    /// may exist.
-    async fn write(&self, lease: &mut Held, events: &[RecordedEvent]) -> Result<(), Ended> {
-        let (keys, retention) = (lease.keys().clone(), self.retention);
-        let of_block = |one: &RecordedEvent| item::of_event(keys.block(one.event.position.0), one, retention);
-        let of_audience =
-            |one: &RecordedEvent| item::of_event(keys.audience(&one.event.audience), one, retention);
-        self.write_items(lease, events.iter().map(of_block).collect()).await?;
-        self.write_items(lease, events.iter().map(of_audience).collect()).await
-    }
-
-    /// Writes all items. Those that are refused because of too many requests are written again, ever later.
-    async fn write_items(&self, lease: &mut Held, items: Vec<Item>) -> Result<(), Ended> {
-        let mut open = items.into_iter().map(batch::put).collect::<Result<Vec<_>>>()?;
-        let mut pauses = Pauses::new(THROTTLED_PAUSE);
-        while !open.is_empty() {
-            lease.keep().await?;
-            let before = open.len();
-            open = self.table.write(open).await?;
-            if open.is_empty() {
-                return Ok(());
-            }
-            if open.len() < before {
-                pauses.reset();
-            }
-            pauses.next().await;
-        }
-        Ok(())
-    }
-
     /// Moves what was dropped from the log out of the copy, and completes a copy without further events.
     async fn follow_rotation(&self, lease: &Held, head: Head) -> Result<Head, Ended> {
         let span = self.ports.feed.span().await?;
         let trimmed = span.trimmed.min(head.position());
         let is_complete = head.is_complete || head.position() >= span.head;
-        let followed = Head { span: Span { trimmed, ..head.span }, is_complete };
+        let followed = Head { span: Span { trimmed, ..head.span }, is_complete, ..head };
         if followed == head {
             return Ok(head);
         }

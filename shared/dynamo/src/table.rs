@@ -1,13 +1,12 @@
 //! The table: its client, its schema, and the operations on its items.
 
 mod head;
+mod pointer;
+mod readers;
 mod schema;
 
 use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::atomic::{AtomicU64, Ordering},
     time::Duration,
 };
 
@@ -22,6 +21,8 @@ use crate::{
 };
 
 pub(crate) use head::Head;
+pub(crate) use pointer::Pointer;
+pub(crate) use readers::Reader;
 
 /// The time limit of a connection.
 const CONNECT: Duration = Duration::from_secs(1);
@@ -35,14 +36,13 @@ const ATTEMPTS: u32 = 3;
 /// The positions of one query: after the first up to the second.
 pub(crate) type Range = (Position, Position);
 
-/// A table of DynamoDB. A clone is cheap; the client is made with the first operation.
-#[derive(Clone)]
+/// A table of DynamoDB. The client is made with the first operation.
 pub struct Table {
     name: String,
     region: String,
     endpoint: Option<String>,
-    client: Arc<OnceCell<Client>>,
-    pub(crate) throttled: Arc<AtomicU64>,
+    client: OnceCell<Client>,
+    pub(crate) throttled: AtomicU64,
 }
 
 impl Table {
@@ -52,8 +52,8 @@ impl Table {
             name: settings.table.clone(),
             region: settings.region.clone(),
             endpoint: settings.endpoint.clone(),
-            client: Arc::default(),
-            throttled: Arc::default(),
+            client: OnceCell::new(),
+            throttled: AtomicU64::new(0),
         }
     }
 

@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 use axum::extract::FromRef;
 use messenger_core::{
     Administration, Error, Messenger, Ports, Result,
-    port::{AdminPorts, Clock, FeedCopyPorts, Relay},
+    port::{AdminPorts, Clock, CopiedReaders, FeedCopyPorts, Relay},
 };
 use messenger_matrix::{AdminAccount, Appservice, Passwords};
 use messenger_store::{PgStore, StoreConfig};
@@ -37,8 +37,12 @@ pub struct App {
     pub(crate) shutdown: Shutdown,
     /// The adapters, for their figures; `None` on the ports of tests.
     pub(crate) adapters: Option<Arc<Adapters>>,
-    /// The relay of the copy of the event log; `None` if events are read from PostgreSQL.
+    /// The relay of the copy of the event log; `None` if events are read from PostgreSQL, and without a database.
     pub relay: Option<Arc<dyn Relay>>,
+    /// Whether events are read from a copy of the event log.
+    pub reads_copy: bool,
+    /// Whether the process has a database.
+    pub(crate) has_database: bool,
     /// The engines of administration; `None` on ports that do not serve it.
     administration: Option<Administration>,
     /// Whether everybody reaches each path of this process: the router, and every function on Lambda.
@@ -48,7 +52,8 @@ pub struct App {
 
 /// The adapters of PostgreSQL and of the homeserver.
 pub(crate) struct Adapters {
-    pub(crate) store: PgStore,
+    /// `None` in a process without a database.
+    pub(crate) store: Option<PgStore>,
     pub(crate) homeserver: Arc<Appservice>,
 }
 
@@ -61,31 +66,49 @@ struct SystemClock;
 
 impl App {
     /// Attaches PostgreSQL and the homeserver to the ports of a program. Connects to nothing yet.
+    ///
+    /// # Errors
+    /// Returns an error if a connection string is invalid, or missing for a program that needs the database.
     pub fn compose(program: Program, config: Config) -> Result<Self> {
+        let Some(database_url) = config.database_url.clone() else {
+            return Self::compose_without_database(program, config);
+        };
         let store = PgStore::new(&StoreConfig {
-            database_url: config.database_url.clone(),
+            database_url,
             listen_url: config.database_listen_url.clone(),
             pool_size: config.database_pool_size,
             connect_wait: config.database_connect_wait,
         })?;
-        let store = if config.feed_copy.is_some() { store.keeping_unrelayed() } else { store };
-        let matrix = Arc::new(Appservice::new(homeserver(&config))?);
-        let admin = administrator(&config);
-        let passwords = Passwords::new((*matrix).clone(), admin, config.registration_secret.clone());
-        let vault = Arc::new(KeyVault::new(&config.secret_key)?);
-        let adapters = Adapters { store: store.clone(), homeserver: matrix.clone() };
-        let store = Arc::new(store);
+        let store = Arc::new(if config.feed_copy.is_some() { store.keeping_unrelayed() } else { store });
+        let (mut ports, matrix) = ports(store.clone(), &config)?;
         let admin_ports = AdminPorts::new(store.clone());
         let copied = config.feed_copy.as_ref().zip(program.copied_feed);
-        let copied = copied.map(|(settings, attach)| attach(settings, FeedCopyPorts::new(store.clone())));
-        let ports = Ports::new(store, matrix, Arc::new(passwords), vault, Arc::new(SystemClock));
-        let mut ports = Ports { tracing: Arc::new(TraceContexts), ..ports };
+        let copied = copied.map(|(settings, attach)| {
+            attach(settings, FeedCopyPorts::new(store.clone(), ports.clock.clone()))
+        });
         let relay = copied.map(|copied| {
             ports.feed = copied.feed;
             copied.relay
         });
+        let adapters = Adapters { store: Some((*store).clone()), homeserver: matrix };
         let app = Self::with(&ports, config).of_program(program).administered(&admin_ports);
-        Ok(Self { adapters: Some(Arc::new(adapters)), relay, ..app })
+        Ok(Self { adapters: Some(Arc::new(adapters)), reads_copy: relay.is_some(), relay, ..app })
+    }
+
+    /// Attaches the copy of the event log alone.
+    fn compose_without_database(program: Program, config: Config) -> Result<Self> {
+        let attach = config.feed_copy.as_ref().zip(program.copied_readers).ok_or_else(|| {
+            let needed = "is missing: only events and poll run without it, with EVENT_STORE=dynamodb";
+            Error::invalid("DATABASE_URL", needed)
+        });
+        let (settings, attach) = attach?;
+        let (ports, matrix) = ports(Arc::new(PgStore::absent()), &config)?;
+        let CopiedReaders { feed, users, memberships, cursors, ephemeral_bus } =
+            attach(settings, ports.clock.clone());
+        let ports = Ports { feed, users, memberships, cursors, ephemeral_bus, ..ports };
+        let adapters = Adapters { store: None, homeserver: matrix };
+        let app = Self::with(&ports, config).of_program(program);
+        Ok(Self { adapters: Some(Arc::new(adapters)), reads_copy: true, has_database: false, ..app })
     }
 
     /// Attaches any ports, such as those of tests.
@@ -99,6 +122,8 @@ impl App {
             shutdown: Shutdown::default(),
             adapters: None,
             relay: None,
+            reads_copy: false,
+            has_database: true,
             administration: None,
             is_public: false,
             messenger: Messenger::new(ports, config.settings.clone()),
@@ -134,9 +159,14 @@ impl App {
 
     /// Notes that Lambda may freeze the process now or has frozen it until now: its connections can be dead then.
     pub fn suspended(&self) {
-        if let Some(adapters) = &self.adapters {
-            adapters.store.suspended();
+        if let Some(store) = self.store() {
+            store.suspended();
         }
+    }
+
+    /// Returns the adapter of PostgreSQL; `None` without a database, and on the ports of tests.
+    pub(crate) fn store(&self) -> Option<&PgStore> {
+        self.adapters.as_ref()?.store.as_ref()
     }
 
     /// Notes that the worker has set everything up, for its `/readyz`.
@@ -170,6 +200,16 @@ impl App {
         });
         &self.messenger
     }
+}
+
+/// Returns the ports on a store and on the homeserver, and the adapter of the latter.
+fn ports(store: Arc<PgStore>, config: &Config) -> Result<(Ports, Arc<Appservice>)> {
+    let matrix = Arc::new(Appservice::new(homeserver(config))?);
+    let admin = administrator(config);
+    let passwords = Passwords::new((*matrix).clone(), admin, config.registration_secret.clone());
+    let vault = Arc::new(KeyVault::new(&config.secret_key)?);
+    let ports = Ports::new(store, matrix.clone(), Arc::new(passwords), vault, Arc::new(SystemClock));
+    Ok((Ports { tracing: Arc::new(TraceContexts), ..ports }, matrix))
 }
 
 /// Returns the settings of the homeserver's client.

@@ -52,8 +52,8 @@ pub struct Config {
     /// `DRAIN_SECONDS`: the time between the signal to end and the end of accepting connections, in which
     /// `/readyz` is 503 already.
     pub drain: Duration,
-    /// `DATABASE_URL`.
-    pub database_url: String,
+    /// `DATABASE_URL`; `None` for a process that reads the copy of the event log alone.
+    pub database_url: Option<String>,
     /// `DATABASE_LISTEN_URL`, for what needs a session of its own: `LISTEN` and migrations. `None` for the
     /// same as `DATABASE_URL`.
     pub database_listen_url: Option<String>,
@@ -154,11 +154,11 @@ impl Config {
             app_version: app_version(env.optional("MESSENGER_REVISION").as_deref()),
             ..defaults
         };
-        let feed_copy = env.feed_copy(settings.event_retention);
+        let feed_copy = env.feed_copy(settings.event_retention, derived("feed-copy"));
         let (log_level, port) = (env.log_level(), env.number("PORT", DEFAULT_PORT, 1, u16::MAX));
         // An environment of Lambda serves one request at a time.
         let pool_size = if env.is_on_lambda() { 2 } else { 16 };
-        let databases = Databases::read(&mut env, environment, host);
+        let databases = Databases::read(&mut env, environment, host, feed_copy.is_some());
         let mut config = Self {
             production,
             log_level,

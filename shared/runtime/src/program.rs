@@ -4,11 +4,12 @@
 use std::{
     io::{self, Write as _},
     process::ExitCode,
+    sync::Arc,
 };
 
 use messenger_core::{
     FeedCopySettings,
-    port::{CopiedFeed, FeedCopyPorts},
+    port::{Clock, CopiedFeed, CopiedReaders, FeedCopyPorts},
 };
 
 use crate::probe;
@@ -16,7 +17,8 @@ use crate::probe;
 /// The environment variables of every program, in short, for `--help`.
 pub const VARIABLES: &str = "\
 Environment (README.md, \"Configuration\", has all variables and their defaults):
-  DATABASE_URL             PostgreSQL, postgres://user@host/database; required
+  DATABASE_URL             PostgreSQL, postgres://user@host/database; required, but for events and poll with
+                           EVENT_STORE=dynamodb
   EVENT_STORE              postgres, or dynamodb with FEED_TABLE and AWS_REGION [postgres]
   HOST, PORT               the address on which the program listens [0.0.0.0, 8000]
   ENVIRONMENT              development or production
@@ -58,11 +60,14 @@ pub struct Program {
     pub(crate) role: Role,
     pub(crate) needs_homeserver: bool,
     pub(crate) copied_feed: Option<AttachCopy>,
+    pub(crate) copied_readers: Option<AttachReaders>,
     printer: Option<Printer>,
 }
 
 /// Makes the copy of the event log that `EVENT_STORE` names.
 pub type AttachCopy = fn(&FeedCopySettings, FeedCopyPorts) -> CopiedFeed;
+/// Makes the ports of a process without a database, on that copy alone.
+pub type AttachReaders = fn(&FeedCopySettings, Arc<dyn Clock>) -> CopiedReaders;
 
 /// An argument with which a program prints a text instead of serving.
 #[derive(Debug, Clone, Copy)]
@@ -96,7 +101,17 @@ impl Program {
     /// Creates a function that needs the homeserver and answers in one piece.
     pub fn new(name: &'static str, about: &'static str, version: &'static str) -> Self {
         let (mode, role) = (ResponseMode::Buffered, Role::Function);
-        Self { name, about, version, mode, role, needs_homeserver: true, copied_feed: None, printer: None }
+        Self {
+            name,
+            about,
+            version,
+            mode,
+            role,
+            needs_homeserver: true,
+            copied_feed: None,
+            copied_readers: None,
+            printer: None,
+        }
     }
 
     /// Makes it stream its answers on Lambda.
@@ -116,6 +131,12 @@ impl Program {
     #[must_use]
     pub fn reading_copies(self, attach: AttachCopy) -> Self {
         Self { copied_feed: Some(attach), ..self }
+    }
+
+    /// Makes it run without a database where `EVENT_STORE` names a copy and `DATABASE_URL` is not set.
+    #[must_use]
+    pub fn without_database(self, attach: AttachReaders) -> Self {
+        Self { copied_readers: Some(attach), ..self }
     }
 
     /// Makes it the router.

@@ -25,7 +25,8 @@ const FAILED: &str = "bootstrapping the homeserver failed";
 
 /// Migrates the database.
 pub async fn database(config: &Config) -> anyhow::Result<()> {
-    let url = config.database_listen_url.as_ref().unwrap_or(&config.database_url);
+    let url = config.database_listen_url.as_ref().or(config.database_url.as_ref());
+    let url = url.context("DATABASE_URL is missing: only events and poll run without it")?;
     migrate(url).await.context("migrating the database failed")
 }
 

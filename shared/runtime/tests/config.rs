@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use messenger_core::id::TenantId;
-use messenger_runtime::{Config, config::ConfigError};
+use messenger_runtime::{App, Config, Program, config::ConfigError};
 
 const DATABASE_URL: (&str, &str) = ("DATABASE_URL", "postgres://messenger@localhost/messenger");
 /// A secret that production accepts.
@@ -60,7 +60,7 @@ fn problems_without_environment(variables: &[(&str, &str)]) -> String {
 #[test]
 fn the_defaults_are_those_of_the_integration_document() {
     let config = good(&[]);
-    assert_eq!(config.database_url, "postgres://messenger@localhost/messenger");
+    assert_eq!(config.database_url.as_deref(), Some("postgres://messenger@localhost/messenger"));
     assert_eq!(config.secret_key, "messenger-dev-secret");
     assert_eq!(config.hub_secret_key, None);
     assert_eq!(config.homeserver_url, "http://conduit:6167");
@@ -470,13 +470,13 @@ fn the_connection_that_listens_has_the_string_of_the_others_unless_it_has_its_ow
     assert_eq!(good(&[]).database_listen_url, None);
     let own = good(&[("DATABASE_LISTEN_URL", "postgresql+asyncpg://u@localhost:5/d")]);
     assert_eq!(own.database_listen_url.as_deref(), Some("postgresql://u@localhost:5/d"));
-    assert_eq!(own.database_url, DATABASE_URL.1);
+    assert_eq!(own.database_url.as_deref(), Some(DATABASE_URL.1));
 }
 
 #[test]
 fn a_database_url_of_sqlalchemy_is_converted_and_noticed_without_its_password() {
     let config = good(&[("DATABASE_URL", "postgresql+asyncpg://u:s3cret@h/d?ssl=prefer")]);
-    assert_eq!(config.database_url, "postgresql://u:s3cret@h/d?sslmode=prefer");
+    assert_eq!(config.database_url.as_deref(), Some("postgresql://u:s3cret@h/d?sslmode=prefer"));
     insta::assert_snapshot!(config.notices.join("\n"), @r"
     DATABASE_URL: the driver `+asyncpg` of the scheme is dropped
     DATABASE_URL: `ssl` is read as `sslmode=prefer`
@@ -634,4 +634,25 @@ fn a_copy_on_dynamodb_needs_a_table_and_a_region() {
     let copy = copy.expect("a copy");
     assert_eq!((copy.table.as_str(), copy.region.as_str()), ("hub-feed_1.x", "eu-central-1"));
     assert_eq!((copy.endpoint, copy.retention), (None, Duration::from_hours(7 * 24)));
+}
+
+#[tokio::test]
+async fn only_programs_that_can_read_a_copy_alone_run_without_a_database() {
+    let copy = [("EVENT_STORE", "dynamodb"), ("FEED_TABLE", "feed"), ("AWS_REGION", "eu-central-1")];
+    let without = |database_url| {
+        let config = read(&[&copy[..], &[("DATABASE_URL", database_url)]].concat()).expect("it is good");
+        assert_eq!(config.database_url, None);
+        App::compose(Program::default(), config).map(drop).expect_err("it needs a database").to_string()
+    };
+    for empty in ["", " "] {
+        insta::assert_snapshot!(
+            without(empty),
+            @"DATABASE_URL: is missing: only events and poll run without it, with EVENT_STORE=dynamodb"
+        );
+    }
+    let own = |secret| {
+        good(&[&copy[..], &[("SECRET_KEY", secret)]].concat()).feed_copy.expect("a copy").installation
+    };
+    assert_eq!(own(SECRET), own(SECRET));
+    assert_ne!(own(SECRET), own(OTHER_SECRET), "two installations may share a table");
 }

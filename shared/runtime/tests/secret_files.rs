@@ -16,7 +16,7 @@ const SECRETS: [Secret; 9] = [
     ("MATRIX_HS_TOKEN", |config| Some(&config.hs_token)),
     ("MATRIX_REGISTRATION_SECRET", |config| config.registration_secret.as_deref()),
     ("METRICS_TOKEN", |config| config.metrics_token.as_deref()),
-    ("DATABASE_URL", |config| Some(&config.database_url)),
+    ("DATABASE_URL", |config| config.database_url.as_deref()),
     ("DATABASE_LISTEN_URL", |config| config.database_listen_url.as_deref()),
 ];
 /// A value that each of these variables accepts.

@@ -223,6 +223,14 @@ create table room_members (
 );
 create index room_members_by_room on room_members (tenant_id, matrix_room_id);
 
+-- Users whose rights have changed since a relay last wrote them to the copy of the event log. At most one row for
+-- each user, also where there is no copy.
+create table uncopied_users (
+    hub_user_id text primary key,
+    -- Another number for each change.
+    change      bigint not null generated always as identity
+);
+
 -- Memberships that have ended here and that the homeserver still has to end.
 create table pending_leaves (
     hub_user_id    text not null references users,

@@ -1,5 +1,7 @@
 //! The copy of the event log in another store, `feed_copy`: its id, its progress and the lease of its relay.
 
+mod readers;
+
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -17,20 +19,9 @@ use crate::{
     pool::{duration, seconds},
 };
 
-/// The id of another copy is random: a restored database has the row of its backup.
-const CLAIM: &str = "insert into feed_copy as copy (relay, lease_until, retention)
-    values ($1, now() + $2 * interval '1 second', $3 * interval '1 second')
-    on conflict (singleton) do update set
-        relay = excluded.relay, lease_until = excluded.lease_until, retention = excluded.retention,
-        id = case when copy.retention < excluded.retention then excluded.id else copy.id end,
-        announced = case when copy.retention < excluded.retention then 0 else copy.announced end,
-        relayed = case when copy.retention < excluded.retention then 0 else copy.relayed end
-    where copy.relay = excluded.relay or copy.lease_until <= now()
-    returning id, announced";
-const REPLACE: &str = "update feed_copy
-    set id = replace(gen_random_uuid()::text, '-', ''), announced = 0, relayed = 0
-    where relay = $1
-    returning id, announced";
+const CLAIM: &str = "select id, announced
+    from claim_feed_copy($1, $2 * interval '1 second', $3 * interval '1 second')";
+const REPLACE: &str = "select id, announced from replace_feed_copy($1)";
 const ANNOUNCE: &str = "update feed_copy
     set announced = greatest(announced, $3), lease_until = now() + $4 * interval '1 second'
     where relay = $1 and id = $2";

@@ -1,7 +1,7 @@
 //! The `LISTEN` connection of a process. A signal (`NOTIFY`) is a hint only: each waiter also polls. An
 //! ephemeral event is lost for a process that does not listen.
 
-mod relayed;
+mod position_watch;
 
 use std::{
     error::Error as _,
@@ -28,7 +28,7 @@ use tokio::{
 use tokio_postgres::{AsyncMessage, Client, Notification};
 
 use crate::connection::{Connector, PgConnection};
-use relayed::RelayWatch;
+use position_watch::PositionWatch;
 
 /// Delay before a connection is opened again.
 const RECONNECT_DELAY: Duration = Duration::from_millis(500);
@@ -43,7 +43,8 @@ const CLOSED_ROOMS: &str = "closed_rooms";
 /// Receives signals for the waiters of this process. A channel has one waiter at a time; a signal is kept
 /// until it waits.
 pub(crate) struct PgListener {
-    connector: Connector,
+    /// `None` in a process without a database, which gets no signals.
+    connector: Option<Connector>,
     waiters: Arc<Waiters>,
     /// The channels that a waiter has asked for. The connection listens to no others, so they do not wake the
     /// process.
@@ -54,8 +55,10 @@ pub(crate) struct PgListener {
 /// The waiters of each channel.
 #[derive(Default)]
 struct Waiters {
-    feed: HeadWatch,
-    relayed: RelayWatch,
+    /// The head of the event log.
+    feed: PositionWatch<Position>,
+    /// The head of the copy of the event log.
+    relayed: PositionWatch<Option<Relayed>>,
     work: Notify,
     ephemeral_bus: EphemeralChannel,
     watchers: Watchers,
@@ -67,10 +70,13 @@ impl Waiters {
     fn dispatch(&self, notification: &Notification) {
         match notification.channel() {
             FEED => match notification.payload().parse() {
-                Ok(position) => self.feed.advance(position),
-                Err(_) => self.feed.unknown.notify_one(),
+                Ok(position) => self.feed.advance(Position(position)),
+                Err(_) => self.feed.missed(),
             },
-            FEED_RELAYED => self.relayed.signal(notification.payload()),
+            FEED_RELAYED => match relayed(notification.payload()) {
+                Some(relayed) => self.relayed.set(Some(relayed)),
+                None => self.relayed.missed(),
+            },
             EPHEMERALS => {
                 if self.ephemeral_bus.has_listeners()
                     && let Some(event) = EphemeralEvent::parse(notification.payload())
@@ -138,36 +144,17 @@ impl ClosedRoomWatchers {
     }
 }
 
-/// The known head of the event log.
-#[derive(Default)]
-struct HeadWatch {
-    head: watch::Sender<i64>,
-    /// Notified if the head may have advanced to an unknown position.
-    unknown: Notify,
-}
-
-impl HeadWatch {
-    fn advance(&self, position: i64) {
-        self.head.send_if_modified(|head| {
-            let has_advanced = *head < position;
-            *head = position.max(*head);
-            has_advanced
-        });
-    }
-
-    /// Waits until the head may be beyond a position.
-    async fn beyond(&self, position: Position) {
-        let mut head = self.head.subscribe();
-        tokio::select! {
-            // Fails only if the sender is dropped, which lives as long as `self`.
-            _ = head.wait_for(|head| *head > position.0) => {}
-            () = self.unknown.notified() => {}
-        }
-    }
-}
-
 impl PgListener {
     pub(crate) fn new(connector: Connector) -> Self {
+        Self::with(Some(connector))
+    }
+
+    /// Returns that of a process without a database.
+    pub(crate) fn absent() -> Self {
+        Self::with(None)
+    }
+
+    fn with(connector: Option<Connector>) -> Self {
         Self { connector, waiters: Arc::default(), channels: Arc::default(), task: OnceLock::new() }
     }
 
@@ -179,7 +166,7 @@ impl PgListener {
 
     /// Stores that the event log has this position, and wakes the reader.
     pub(crate) fn advance_head(&self, position: Position) {
-        self.waiters.feed.advance(position.0);
+        self.waiters.feed.advance(position);
     }
 
     /// Returns the last signal of a relay; `None` if later ones may have been missed.
@@ -226,9 +213,10 @@ impl PgListener {
             }
             is_new
         });
+        let Some(connector) = &self.connector else { return };
         self.task.get_or_init(|| {
             let (connector, waiters, channels) =
-                (self.connector.clone(), self.waiters.clone(), self.channels.clone());
+                (connector.clone(), self.waiters.clone(), self.channels.clone());
             tokio::spawn(async move { keep_receiving(&connector, &waiters, &channels).await })
         });
     }
@@ -257,7 +245,7 @@ async fn keep_receiving(
                     tracing::debug!(%error, "LISTEN connection lost; reconnecting");
                 }
                 waiters.watchers.listening(false);
-                waiters.relayed.forget();
+                waiters.relayed.set(None);
             }
             Err(error) if !is_known => {
                 is_known = true;
@@ -301,9 +289,9 @@ async fn receive(
             }
             count = all.len();
             // Signals before the `listen` are lost: the waiters query the database once.
-            waiters.feed.unknown.notify_one();
+            waiters.feed.missed();
             waiters.work.notify_one();
-            waiters.relayed.unknown.notify_one();
+            waiters.relayed.missed();
             if channels.changed().await.is_err() {
                 return Ok(());
             }
@@ -313,4 +301,10 @@ async fn receive(
         ended = receiving => ended,
         ended = subscribing => ended,
     }
+}
+
+/// Parses the signal of a relay: the id of the copy, and its position.
+fn relayed(payload: &str) -> Option<Relayed> {
+    let (copy, position) = payload.split_once(' ')?;
+    Some(Relayed { copy: copy.to_owned(), position: Position(position.parse().ok()?) })
 }

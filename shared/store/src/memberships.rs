@@ -59,15 +59,16 @@ impl Memberships for PgStore {
     async fn reader_rights(&self, tenant: TenantId, user: &HubUserId) -> Result<Option<ReaderRights>> {
         let parameters: [&(dyn tokio_postgres::types::ToSql + Sync); 2] = [&tenant.0, &user.as_str()];
         let row = self.database.query_opt("reading memberships", READER_RIGHTS, &parameters).await?;
-        Ok(row.map(|row| ReaderRights {
-            role: Role::from_hub(row.get(0)),
-            rooms: row
-                .get::<_, Vec<String>>(1)
-                .into_iter()
-                .map(RoomId::new)
-                .zip(row.get::<_, Vec<i64>>(2).into_iter().map(Position))
-                .collect(),
-            logged_out_at: row.get(3),
+        Ok(row.map(|row| {
+            let (ids, before): (Vec<String>, Vec<i64>) = (row.get(1), row.get(2));
+            let rooms: Vec<_> =
+                ids.into_iter().map(RoomId::new).zip(before.into_iter().map(Position)).collect();
+            ReaderRights {
+                role: Role::from_hub(row.get(0)),
+                logged_out_at: row.get(3),
+                since: ReaderRights::last_join(&rooms),
+                rooms,
+            }
         }))
     }
 }

@@ -29,6 +29,7 @@ const FUNCTION_FILES: &[(&str, &str)] = function_files![
     "audit_log",
     "admin_users",
     "close_room",
+    "feed_copy",
     "memberships",
     "notification_id_at",
     "find_notifications",

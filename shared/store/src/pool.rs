@@ -14,7 +14,7 @@ use deadpool_postgres::{
     Client, Hook, HookError, Manager, ManagerConfig, Pool, PoolError, QueueMode, RecyclingMethod, Runtime,
     Timeouts,
 };
-use messenger_core::{Result, error::Failure, lock};
+use messenger_core::{Error, Result, error::Failure, lock};
 use tokio::time::{Instant, sleep, timeout};
 use tokio_postgres::{Row, types::ToSql};
 
@@ -33,7 +33,7 @@ const CHECK_WAIT: Duration = Duration::from_millis(300);
 const CONNECT_PAUSE: Duration = Duration::from_millis(100);
 
 /// The figures of the connection pool at one moment.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct PoolFigures {
     /// The number of connections that are in use.
     pub used: usize,
@@ -48,7 +48,8 @@ pub struct PoolFigures {
 /// Statements on the pool.
 #[derive(Clone)]
 pub(crate) struct Database {
-    pool: Pool,
+    /// `None` in a process without a database, where each statement is an error.
+    pool: Option<Pool>,
     wait: Duration,
     statements: Arc<AtomicU64>,
     suspended: Suspended,
@@ -73,7 +74,12 @@ impl Database {
             .runtime(Runtime::Tokio1)
             .build()
             .map_err(|error| fault(Failure::Broken, "preparing the connection pool", error))?;
-        Ok(Self { pool, wait, statements: Arc::default(), suspended })
+        Ok(Self { pool: Some(pool), wait, statements: Arc::default(), suspended })
+    }
+
+    /// Returns that of a process without a database.
+    pub(crate) fn absent() -> Self {
+        Self { pool: None, wait: Duration::ZERO, statements: Arc::default(), suspended: Arc::default() }
     }
 
     /// Stores that the process may be suspended now or was until now: connections can die unnoticed meanwhile.
@@ -88,7 +94,8 @@ impl Database {
 
     /// Returns the figures of the connection pool.
     pub(crate) fn figures(&self) -> PoolFigures {
-        let status = self.pool.status();
+        let Some(pool) = &self.pool else { return PoolFigures::default() };
+        let status = pool.status();
         PoolFigures {
             used: status.size.saturating_sub(status.available),
             idle: status.available,
@@ -151,10 +158,13 @@ impl Database {
 
     /// Returns a connection. Within the time limit, waits for a server that does not accept any.
     async fn client(&self, context: &'static str) -> Result<Client> {
+        let pool = self.pool.as_ref().ok_or_else(|| {
+            Error::internal(context, "this process has no database: DATABASE_URL is not set")
+        })?;
         self.statements.fetch_add(1, Ordering::Relaxed);
         let deadline = Instant::now() + self.wait;
         loop {
-            match self.pool.get().await {
+            match pool.get().await {
                 Err(PoolError::Backend(error))
                     if failure(&error) == Failure::Unreachable
                         && Instant::now() + CONNECT_PAUSE < deadline =>

@@ -59,6 +59,18 @@ impl PgStore {
         })
     }
 
+    /// Returns the store of a process without a database: each call is an error, and no signal comes.
+    pub fn absent() -> Self {
+        let listener = Arc::new(PgListener::absent());
+        Self {
+            database: Database::absent(),
+            local_appends: Arc::new(LocalAppends::new(listener.clone())),
+            listener,
+            keeps_unrelayed: false,
+            acceptor: Arc::default(),
+        }
+    }
+
     /// Makes the rotation keep events until a relay has copied them.
     #[must_use]
     pub fn keeping_unrelayed(self) -> Self {

@@ -3,11 +3,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
+use jiff::Timestamp;
 use messenger_core::FeedCopySettings;
 use messenger_core::audiences::Audiences;
 use messenger_core::event::{Audience, Kind, NewEvent, Payload};
 use messenger_core::id::{HubUserId, Position, TenantId};
-use messenger_core::port::{CopiedFeed, Feed, FeedCopyPorts};
+use messenger_core::port::{Clock, CopiedFeed, Feed, FeedCopyPorts};
 use messenger_devstack::Dynoxide;
 use messenger_devstack::postgres::{Options, Postgres};
 use messenger_store::{PgStore, StoreConfig, migrate};
@@ -81,8 +82,18 @@ fn copy(store: &PgStore, dynoxide: &Dynoxide) -> CopiedFeed {
         region: "eu-central-1".to_owned(),
         endpoint: Some(dynoxide.url().to_owned()),
         retention: Duration::from_hours(24 * 7),
+        installation: "bench".to_owned(),
     };
-    messenger_dynamo::copied_feed(&settings, FeedCopyPorts::new(Arc::new(store.clone())))
+    messenger_dynamo::copied_feed(&settings, FeedCopyPorts::new(Arc::new(store.clone()), Arc::new(Still)))
+}
+
+/// A clock that stands still: nothing here depends on the time.
+struct Still;
+
+impl Clock for Still {
+    fn now(&self) -> Timestamp {
+        Timestamp::UNIX_EPOCH
+    }
 }
 
 fn start(copied: CopiedFeed) -> JoinHandle<()> {

@@ -152,9 +152,9 @@ impl Stack {
             if let Some(homeserver) = &stack.homeserver {
                 homeserver.wait_until_registered().await;
             }
-            if !event_store::of_plan(&plan).is_empty() {
-                event_store::until_copied(&stack.client()).await;
-            }
+        }
+        if !event_store::of_plan(&plan).is_empty() {
+            event_store::until_copied(&stack.client()).await;
         }
         stack
     }
@@ -233,6 +233,12 @@ impl Stack {
     /// process.
     pub async fn start_function(&self, program: &str) -> (String, Service) {
         self.own().programs.start_function(program).await.expect("a function")
+    }
+
+    /// Starts another function's binary without a database. Returns its address and its process.
+    pub async fn start_without_database(&self, program: &str) -> (String, Service) {
+        let started = self.own().programs.start_function_with(program, &[("DATABASE_URL", "")]).await;
+        started.expect("a function")
     }
 
     /// Starts another copy of a function, which takes requests at an address of its own until the end of the

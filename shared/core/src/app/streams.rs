@@ -7,7 +7,7 @@ use std::{fmt::Write as _, sync::Arc, time::Duration};
 use bytes::Bytes;
 use serde_json::json;
 use tokio::{
-    sync::{Semaphore, oneshot},
+    sync::{OwnedSemaphorePermit, Semaphore, oneshot},
     time::timeout,
 };
 
@@ -40,6 +40,9 @@ const RETRY_MS: u32 = 3000;
 
 /// The longest time that a request waits for its permit.
 const PERMIT_WAIT: Duration = Duration::from_secs(5);
+
+/// The longest time that a request waits for the broker to read what its rights depend on.
+const RIGHTS_WAIT: Duration = Duration::from_secs(5);
 
 /// The size above which a preamble keeps its permit until it is written. Clients that reconnect together are
 /// then served one after the other, and live events are written in between.
@@ -106,10 +109,10 @@ impl Streams {
     )]
     pub async fn subscribe(&self, caller: &Caller, cursor: Option<&str>) -> Result<EventStream> {
         self.broker.ready().await?;
-        let permit = timeout(PERMIT_WAIT, self.permits.clone().acquire_owned()).await.map_err(|_| busy())?;
+        let mut permit = Some(self.permit().await?);
         let start = self.start(cursor).await?;
         let after = if let Start::After(cursor) = start { Some(cursor) } else { None };
-        let (audience, subscription) = self.add_subscription(caller, after).await?;
+        let (audience, subscription) = self.add_subscription(caller, after, &mut permit).await?;
         let at = subscription.at;
         // The subscription misses nothing from here on. Dropping the event stream after an error ends it.
         let mut event_stream = EventStream::without_preamble(&self.broker, subscription);
@@ -145,6 +148,12 @@ impl Streams {
     /// `token_superseded` if the user has moved to another tenant, and `token_revoked` if they were logged
     /// out since they were read.
     pub(crate) async fn audience(&self, user: &User) -> Result<Audiences> {
+        Ok(self.audience_since(user).await?.0)
+    }
+
+    /// Returns the audiences of a user, as [`audience`](Self::audience) does, and the position that the broker
+    /// must have reached before they serve for live events.
+    async fn audience_since(&self, user: &User) -> Result<(Audiences, Position)> {
         let tenant = user.tenant();
         let rights = self.memberships.reader_rights(tenant, user.id()).await?;
         let is_current = rights.as_ref().is_some_and(|rights| {
@@ -158,18 +167,37 @@ impl Streams {
         if rights.logged_out_at != user.logged_out_at {
             return Err(revoked());
         }
-        Ok(Audiences::of(user, rights.rooms))
+        Ok((Audiences::of(user, rights.rooms), rights.since))
     }
 
-    /// Adds a connection whose audience is valid at the position where it begins.
+    /// Waits for a permit to open a stream.
+    async fn permit(&self) -> Result<OwnedSemaphorePermit> {
+        timeout(PERMIT_WAIT, self.permits.clone().acquire_owned())
+            .await
+            .ok()
+            .and_then(Result::ok)
+            .ok_or_else(busy)
+    }
+
+    /// Adds a connection whose audience is valid at the position where it begins. A permit is given up while this
+    /// waits for the broker, so that the reader delays no other.
     pub(crate) async fn add_subscription(
         &self,
         caller: &Caller,
         after: Option<Position>,
+        permit: &mut Option<OwnedSemaphorePermit>,
     ) -> Result<(Audiences, Subscription)> {
         for _ in 0..AUDIENCE_TRIES {
             let audience_changes = self.broker.audience_changes();
-            let audience = self.audience(&caller.user).await?;
+            let (audience, since) = self.audience_since(&caller.user).await?;
+            if since > self.broker.position() {
+                let had_permit = permit.take().is_some();
+                timeout(RIGHTS_WAIT, self.broker.reach(since)).await.map_err(|_| behind())?;
+                if had_permit {
+                    *permit = Some(self.permit().await?);
+                }
+                continue;
+            }
             if let Some(subscription) =
                 self.broker.subscribe(&audience, after, caller.expires_at, audience_changes)
             {
@@ -253,6 +281,10 @@ impl Streams {
             }
         }
     }
+}
+
+fn behind() -> Error {
+    Error::not_ready("the events up to your last change of rooms are not read here yet: try again")
 }
 
 fn busy() -> Error {

@@ -17,7 +17,7 @@ use crate::{
         matrix_ids::MatrixIds,
         message::People,
         name::fold,
-        user::{Caller, Identity, User, UserQuery, UserSummary, superseded},
+        user::{Caller, Identity, User, UserQuery, UserSummary, superseded, unknown_here},
     },
     port::{self, Ports},
 };
@@ -51,18 +51,18 @@ impl UserDirectory {
         let known = self.cached(&identity.hub_user_id);
         // Each call of a user comes here, so a known identity costs no look at its name.
         if let Some(known) = known.clone().filter(|known| known.identity == identity) {
-            return in_tenant_of(known, &identity);
+            return self.in_tenant_of(known, &identity);
         }
         let identity = self.ids.distinguish_from_bot(identity);
         if let Some(known) =
             known.filter(|known| known.identity == identity || known.identity.outranks(&identity))
         {
-            return in_tenant_of(known, &identity);
+            return self.in_tenant_of(known, &identity);
         }
         let seen = self.signed_in.generation();
         let user = self.users.sign_in(&identity, &self.ids.new_localpart(&identity.hub_user_id)).await?;
         self.signed_in.remember(&user, seen);
-        in_tenant_of(user, &identity)
+        self.in_tenant_of(user, &identity)
     }
 
     /// Signs in the bearer of a token of this service.
@@ -85,14 +85,14 @@ impl UserDirectory {
 
     async fn recognised(&self, identity: Identity) -> Result<User> {
         if let Some(known) = self.cached(&identity.hub_user_id) {
-            return in_tenant_of(known, &identity);
+            return self.in_tenant_of(known, &identity);
         }
         let seen = self.signed_in.generation();
         let Some(known) = self.users.in_any_tenant(&identity.hub_user_id).await? else {
             return self.sign_in(identity).await;
         };
         self.signed_in.remember(&known, seen);
-        in_tenant_of(known, &identity)
+        self.in_tenant_of(known, &identity)
     }
 
     /// Returns the caller as stored now. The cached user may have changed since.
@@ -155,9 +155,19 @@ impl UserDirectory {
         names.extend(unknown.into_iter().map(|id| (id.clone(), people.name(id))));
         Ok(names)
     }
-}
 
-/// Returns the user, or `token_superseded` if the token is of another tenant.
-fn in_tenant_of(user: User, token: &Identity) -> Result<User> {
-    if user.tenant() == token.tenant { Ok(user) } else { Err(superseded()) }
+    /// Returns the user if the token is of their tenant.
+    ///
+    /// # Errors
+    /// `token_superseded` for a token of a former tenant, and `not_ready` for a token that may be newer than the
+    /// copy from which the user was read.
+    fn in_tenant_of(&self, user: User, token: &Identity) -> Result<User> {
+        if user.tenant() == token.tenant {
+            Ok(user)
+        } else if self.users.may_lag() && !user.identity.outranks(token) {
+            Err(unknown_here())
+        } else {
+            Err(superseded())
+        }
+    }
 }

@@ -207,6 +207,11 @@ impl Error {
         Self::Internal { context, source: Some(source.into()) }
     }
 
+    /// Returns an error for what this process cannot do yet. The sentence says what the caller can do.
+    pub fn not_ready(detail: impl Into<Cow<'static, str>>) -> Self {
+        Self::Unavailable { code: "not_ready", detail: detail.into() }
+    }
+
     /// Returns the stable code of this error, for programs that read it.
     pub fn code(&self) -> &'static str {
         match self {

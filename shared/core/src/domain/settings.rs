@@ -15,6 +15,8 @@ pub struct FeedCopySettings {
     pub endpoint: Option<String>,
     /// The time for which events are kept in the log.
     pub retention: Duration,
+    /// The name of the installation in the table, which all of its processes and nobody else can derive.
+    pub installation: String,
 }
 
 /// The settings that the operator chooses.

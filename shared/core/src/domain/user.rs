@@ -220,3 +220,10 @@ pub(crate) fn revoked() -> Error {
         detail: "an administrator has logged you out: sign in again with a token of the Hub".into(),
     }
 }
+
+/// Returns the error of a process that cannot store the user of a token.
+pub fn unknown_here() -> Error {
+    Error::not_ready(
+        "the user of the token is not known here yet: any other call signs them in, then try again",
+    )
+}

@@ -159,6 +159,13 @@ impl Broker {
         Ok(())
     }
 
+    /// Waits until the log was read up to a position.
+    pub(crate) async fn reach(&self, position: Position) {
+        let mut read = self.read_up_to.subscribe();
+        // The sender lives as long as the broker.
+        let _ = read.wait_for(|read| read.is_some_and(|read| read >= position)).await;
+    }
+
     /// Returns the number of changes of audiences of all users; see [`subscribe`](Self::subscribe).
     pub(crate) fn audience_changes(&self) -> u64 {
         self.state().audience_changes

@@ -5,12 +5,13 @@ use std::{sync::Arc, time::Duration};
 use async_trait::async_trait;
 use jiff::Timestamp;
 
-use super::Feed;
+use super::{Clock, Cursors, EphemeralBus, Feed, Memberships, Users};
 use crate::domain::{
     error::Result,
     event::Event,
-    id::{EventId, Position},
+    id::{EventId, HubUserId, Position, RoomId, TenantId},
     lease::Lease,
+    user::Role,
 };
 
 /// A copy of the event log, as the database knows it.
@@ -98,19 +99,70 @@ pub trait FeedSource: Send + Sync {
     async fn wait_relayed(&self, position: Position, patience: Duration);
 }
 
-/// The ports of the database that a copy of the event log needs.
+/// A user as streams and polls need them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredReader {
+    /// The tenant.
+    pub tenant: TenantId,
+    /// The role.
+    pub role: Role,
+    /// The issue time of the newest token of the Hub; `None` if it has none.
+    pub issued_at: Option<Timestamp>,
+    /// The time until which tokens of this service are void; `None` if the user was never logged out.
+    pub logged_out_at: Option<Timestamp>,
+    /// The rooms, each with the last position of the event log before the user joined.
+    pub rooms: Vec<(RoomId, Position)>,
+}
+
+/// A user whose rights have changed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReaderChange {
+    /// The user.
+    pub user: HubUserId,
+    /// The number of the last change.
+    pub number: i64,
+    /// The user as stored now; `None` if the user is gone.
+    pub reader: Option<StoredReader>,
+}
+
+/// Users whose rights have changed, read at one moment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReaderChanges {
+    /// The last position of the event log at that moment: the rights have all changes up to it.
+    pub position: Position,
+    /// The users.
+    pub changes: Vec<ReaderChange>,
+}
+
+/// The users whose rights the copy does not have as they are. Each change of a tenant, role, logout or membership
+/// makes its user due in the same transaction, and a copy with another id makes all users due.
+#[async_trait]
+pub trait ReaderCopies: Send + Sync {
+    /// Returns at most `limit` users who are due, the longest due ones first.
+    async fn changed(&self, limit: i64) -> Result<ReaderChanges>;
+
+    /// Stores that the copy has these changes. A user who has changed since stays due.
+    async fn copied(&self, changes: &[ReaderChange]) -> Result<()>;
+}
+
+/// The ports that a copy of the event log needs: those of its database, and the clock.
 #[derive(Clone)]
 #[expect(missing_docs, reason = "each field is the port of its type")]
 pub struct FeedCopyPorts {
     pub feed: Arc<dyn Feed>,
     pub source: Arc<dyn FeedSource>,
     pub copies: Arc<dyn FeedCopies>,
+    pub readers: Arc<dyn ReaderCopies>,
+    pub clock: Arc<dyn Clock>,
 }
 
 impl FeedCopyPorts {
-    /// Takes all ports from one adapter.
-    pub fn new<S: Feed + FeedSource + FeedCopies + 'static>(store: Arc<S>) -> Self {
-        Self { feed: store.clone(), source: store.clone(), copies: store }
+    /// Takes the ports of the database from one adapter.
+    pub fn new<S>(store: Arc<S>, clock: Arc<dyn Clock>) -> Self
+    where
+        S: Feed + FeedSource + FeedCopies + ReaderCopies + 'static,
+    {
+        Self { feed: store.clone(), source: store.clone(), copies: store.clone(), readers: store, clock }
     }
 }
 
@@ -142,4 +194,15 @@ pub struct CopiedFeed {
     pub feed: Arc<dyn Feed>,
     /// The relay.
     pub relay: Arc<dyn Relay>,
+}
+
+/// The ports of a process that reads the copy and has no database.
+#[derive(Clone)]
+#[expect(missing_docs, reason = "each field is the port of its type")]
+pub struct CopiedReaders {
+    pub feed: Arc<dyn Feed>,
+    pub users: Arc<dyn Users>,
+    pub memberships: Arc<dyn Memberships>,
+    pub cursors: Arc<dyn Cursors>,
+    pub ephemeral_bus: Arc<dyn EphemeralBus>,
 }

@@ -18,6 +18,16 @@ pub struct ReaderRights {
     pub logged_out_at: Option<Timestamp>,
     /// The rooms of the user, each with the last position of the event log before the user joined.
     pub rooms: Vec<(RoomId, Position)>,
+    /// The position of the event log that a reader must have reached before these rights serve for live events:
+    /// earlier ones may be of a room that the user joined later.
+    pub since: Position,
+}
+
+impl ReaderRights {
+    /// Returns the position of the last join: the `since` of rights that are read from the store.
+    pub fn last_join(rooms: &[(RoomId, Position)]) -> Position {
+        rooms.iter().map(|(_, before)| *before).max().unwrap_or_default()
+    }
 }
 
 /// The memberships of users in rooms. A change and its live event are stored in one transaction, so streams

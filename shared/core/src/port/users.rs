@@ -67,6 +67,11 @@ pub trait Users: Send + Sync {
         look_again: Duration,
     ) -> Result<Lease<Account>>;
 
+    /// Returns whether users are read from a copy, which may be older than a token. `false` for the database.
+    fn may_lag(&self) -> bool {
+        false
+    }
+
     /// Registers a watcher of changes that any process makes to users. It is dropped with its last `Arc`.
     fn watch(&self, watcher: Arc<dyn UserWatcher>);
 }

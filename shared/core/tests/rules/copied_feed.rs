@@ -120,3 +120,30 @@ async fn a_stream_from_a_process_that_is_ahead_gets_each_event_once() {
     assert!(!events.iter().any(|event| event.kind() == "reset"));
     running.abort();
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_from_a_process_that_is_behind_carries_nothing_from_before_a_join() {
+    let messenger = messenger().build();
+    let caller = messenger.caller("anna", fixtures::TENANT).await;
+    let room = fixtures::room("!1");
+    let of_room = |body: &str| fixtures::event(Audience::Room(fixtures::TENANT, room.clone()), body);
+    publish(&messenger, &["1"]).await;
+    messenger.ports.feed.append(&[of_room("2: before")]).await.expect("appended");
+    messenger.ports.memberships.add(fixtures::TENANT, &room, caller.user.id()).await.expect("joined at 3");
+    messenger.ports.feed.append(&[of_room("4: after")]).await.expect("appended");
+    let (service, feed) = behind(&messenger, 1);
+    let broker = service.broker().clone();
+    let running = tokio::spawn(async move { broker.run().await });
+    let error =
+        service.streams().subscribe(&caller, None).await.map(drop).expect_err("it is behind the join");
+    assert_eq!(error.code(), "not_ready");
+    let (stream, ()) = tokio::join!(service.streams().subscribe(&caller, None), async {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        feed.position.store(2, Ordering::SeqCst);
+    });
+    feed.position.store(4, Ordering::SeqCst);
+    let events = Reader::new(stream.expect("a stream")).within(Duration::from_secs(3)).await;
+    let messages = events.iter().filter(|event| event.kind() == "new_message");
+    assert_eq!(messages.map(|event| event.json()["body"].clone()).collect::<Vec<_>>(), ["4: after"]);
+    running.abort();
+}

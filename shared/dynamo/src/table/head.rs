@@ -20,6 +20,8 @@ pub(crate) struct Head {
     /// Whether the copy once had all events. Before that it serves no readers: its old events would be new to
     /// them.
     pub(crate) is_complete: bool,
+    /// The last position as of which rights of users may be written.
+    pub(crate) readers: Position,
 }
 
 impl Head {
@@ -71,11 +73,13 @@ impl Table {
 const POSITION: &str = "position";
 const TRIMMED: &str = "trimmed";
 const IS_COMPLETE: &str = "is_complete";
+const READERS: &str = "readers";
 
 fn of_head(keys: &Keys, head: Head) -> Item {
     let mut item = item::key(keys.head(), 0);
     item.insert(POSITION.to_owned(), item::number(head.span.head.0));
     item.insert(TRIMMED.to_owned(), item::number(head.span.trimmed.0));
+    item.insert(READERS.to_owned(), item::number(head.readers.0));
     item.insert(IS_COMPLETE.to_owned(), AttributeValue::Bool(head.is_complete));
     item
 }
@@ -84,6 +88,7 @@ fn head(item: &Item) -> Option<Head> {
     let position = |name| item::integer(item, name).map(Position);
     Some(Head {
         span: Span { trimmed: position(TRIMMED)?, head: position(POSITION)? },
+        readers: position(READERS).unwrap_or_default(),
         is_complete: item.get(IS_COMPLETE).is_some_and(|value| value.as_bool() == Ok(&true)),
     })
 }

@@ -26,7 +26,7 @@ const PAUSE: Duration = Duration::from_millis(300);
 
 impl Table {
     /// Creates the table, billed on demand, and removes expired items from it. One that exists stays as it is.
-    pub async fn create(&self) -> Result<()> {
+    pub(crate) async fn create(&self) -> Result<()> {
         let request = self.client().await.create_table().table_name(self.name());
         let request = request
             .billing_mode(BillingMode::PayPerRequest)

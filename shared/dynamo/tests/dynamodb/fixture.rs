@@ -29,6 +29,7 @@ const RETENTION: Duration = Duration::from_hours(7 * 24);
 /// A database, and the table of its copy.
 pub(crate) struct TestCopy {
     pub(crate) settings: FeedCopySettings,
+    pub(crate) clock: Arc<TestClock>,
     store: Arc<PgStore>,
     database: TestDatabase,
 }
@@ -49,9 +50,10 @@ impl TestCopy {
             region: "eu-central-1".to_owned(),
             endpoint: Some(dynoxide::shared().expect("Dynoxide")),
             retention: RETENTION,
+            installation: "test".to_owned(),
         };
         let store = Arc::new(connect(database.url()));
-        Self { settings, store, database }
+        Self { settings, clock: Arc::default(), store, database }
     }
 
     /// Returns the store.
@@ -79,6 +81,11 @@ impl TestCopy {
         FeedCopySettings { endpoint: Some(endpoint.to_owned()), ..self.settings.clone() }
     }
 
+    /// Returns the ports of another process.
+    pub(crate) fn ports(&self) -> FeedCopyPorts {
+        FeedCopyPorts::new(Arc::new(self.beside()), self.clock.clone())
+    }
+
     /// Starts a relay of a process of its own.
     pub(crate) fn start_relay(&self) -> RunningRelay {
         self.start_relay_with(&self.settings)
@@ -86,7 +93,7 @@ impl TestCopy {
 
     /// Starts a relay with other settings.
     pub(crate) fn start_relay_with(&self, settings: &FeedCopySettings) -> RunningRelay {
-        RunningRelay::start(settings, FeedCopyPorts::new(Arc::new(self.beside())))
+        RunningRelay::start(settings, self.ports())
     }
 
     /// Returns the feed of a process of its own.
@@ -96,7 +103,7 @@ impl TestCopy {
 
     /// Returns a feed with other settings.
     pub(crate) fn feed_with(&self, settings: &FeedCopySettings) -> DynamoFeed {
-        DynamoFeed::new(Arc::new(Table::new(settings)), FeedCopyPorts::new(Arc::new(self.beside())))
+        DynamoFeed::new(Arc::new(Table::new(settings)), self.ports())
     }
 
     /// Appends events, and returns the new head of the log.
@@ -137,7 +144,7 @@ impl TestCopy {
 
 impl RunningRelay {
     pub(crate) fn start(settings: &FeedCopySettings, ports: FeedCopyPorts) -> Self {
-        let relay = Arc::new(DynamoRelay::new(Arc::new(Table::new(settings)), ports, settings.retention));
+        let relay = Arc::new(DynamoRelay::new(Arc::new(Table::new(settings)), ports, settings));
         let (running, name) = (relay.clone(), Uuid::new_v4().simple().to_string());
         let task = tokio::spawn(async move { running.run(&name, &|| {}).await });
         Self { relay, task }

@@ -7,5 +7,6 @@ mod failures;
 mod fault_proxy;
 mod fixture;
 mod log;
+mod readers;
 mod restored;
 mod stress;

@@ -91,7 +91,7 @@ async fn every_reader_of_the_copy_reads_each_event_of_its_audience_once_and_in_o
     let (killed, copied) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
     let ports = |store: PgStore| FeedCopyPorts {
         copies: Arc::new(SharedLease(copy.beside())),
-        ..FeedCopyPorts::new(Arc::new(store))
+        ..FeedCopyPorts::new(Arc::new(store), copy.clock.clone())
     };
     let feed = copy.feed();
     {

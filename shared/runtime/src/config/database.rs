@@ -23,13 +23,20 @@ const WANTED: &str = "a PostgreSQL connection string, postgres://user@host/datab
 
 /// The connection strings of a process.
 pub(super) struct Databases {
-    pub(super) url: String,
+    /// `None` for a process that reads a copy of the event log alone.
+    pub(super) url: Option<String>,
     /// `None` for the same as `url`.
     pub(super) listen_url: Option<String>,
 }
 
 impl Databases {
-    pub(super) fn read(env: &mut Env<'_>, environment: Option<Environment>, host: IpAddr) -> Self {
+    /// Reads the connection strings. Where the event log `has_copy`, some programs need none.
+    pub(super) fn read(
+        env: &mut Env<'_>,
+        environment: Option<Environment>,
+        host: IpAddr,
+        has_copy: bool,
+    ) -> Self {
         let demands_tls = env.choice("DATABASE_TLS", &["required", "off"]) == "required";
         let mut read = |variable: &str| {
             let (text, address) = env.connection_string(variable)?;
@@ -39,10 +46,10 @@ impl Databases {
             Some(text)
         };
         let (url, listen_url) = (read("DATABASE_URL"), read("DATABASE_LISTEN_URL"));
-        if url.is_none() {
+        if url.is_none() && !has_copy {
             env.problems.push(format!("DATABASE_URL is missing: {WANTED}"));
         }
-        Self { url: url.unwrap_or_default(), listen_url }
+        Self { url, listen_url }
     }
 }
 

@@ -8,7 +8,11 @@ use super::Env;
 
 impl Env<'_> {
     /// Reads the settings of a copy on DynamoDB; `None` if events are read from PostgreSQL.
-    pub(super) fn feed_copy(&mut self, retention: Duration) -> Option<FeedCopySettings> {
+    pub(super) fn feed_copy(
+        &mut self,
+        retention: Duration,
+        installation: String,
+    ) -> Option<FeedCopySettings> {
         let (table, region) = (self.optional("FEED_TABLE"), self.optional("AWS_REGION"));
         let endpoint = self.optional("AWS_ENDPOINT_URL_DYNAMODB");
         if self.choice("EVENT_STORE", &["postgres", "dynamodb"]) != "dynamodb" {
@@ -28,6 +32,7 @@ impl Env<'_> {
             region: region.unwrap_or_default(),
             endpoint: endpoint.map(|_| self.url("AWS_ENDPOINT_URL_DYNAMODB", "")),
             retention,
+            installation,
         })
     }
 }

@@ -82,7 +82,7 @@ codes! {
     HOMESERVER_ERROR = 502 "homeserver_error": "the homeserver failed";
     UPSTREAM_FAILED = 502 "upstream_failed": "a function broke off: the outcome is unknown";
     DATABASE_UNAVAILABLE = 503 "database_unavailable": "try again after `Retry-After`";
-    NOT_READY = 503 "not_ready": "a part of the process does not work: see `parts`";
+    NOT_READY = 503 "not_ready": "a part of the process does not work, or the user is not known here yet";
     BROKER_ENDED = 503 "broker_ended": "the process has to be restarted";
     HOMESERVER_UNAVAILABLE = 503 "homeserver_unavailable": "try again after `Retry-After`";
     UPSTREAM_UNAVAILABLE = 503 "upstream_unavailable": "the router reaches no copy of the function: nothing was done";

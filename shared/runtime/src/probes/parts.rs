@@ -27,7 +27,7 @@ pub(super) async fn check_all(app: &App) -> Vec<Part> {
     }
     let (database, copy, homeserver, worker) =
         tokio::join!(database(app), feed_copy(app), homeserver(app), worker(app));
-    [Some(database), copy, broker(app)].into_iter().flatten().chain(worker).chain(homeserver).collect()
+    [database, copy, broker(app)].into_iter().flatten().chain(worker).chain(homeserver).collect()
 }
 
 /// Checks the parts of a worker; none in any other program.
@@ -59,20 +59,28 @@ async fn worker(app: &App) -> Vec<Part> {
     parts
 }
 
-async fn database(app: &App) -> Part {
+/// Checks the database, if the process has one.
+async fn database(app: &App) -> Option<Part> {
+    if !app.has_database {
+        return None;
+    }
     let answer = timeout(PATIENCE, app.messenger.operations().check_database()).await;
     let result = answer.unwrap_or_else(|late| {
         Err(Error::fault(System::Database, Failure::TimedOut, "checking readiness", late))
     });
-    Part::required("database", result)
+    Some(Part::required("database", result))
 }
 
-/// Checks the copy of the event log, if events are read from it. Another process would do no better.
+/// Checks the copy of the event log, if events are read from it. Another process would do no better, so it is only
+/// reported, unless the process has nothing else.
 async fn feed_copy(app: &App) -> Option<Part> {
-    app.relay.as_ref()?;
+    if !app.reads_copy {
+        return None;
+    }
     let answer = timeout(PATIENCE, app.readings.feed_span(&app.messenger)).await;
     let is_read = matches!(answer, Ok(Ok(_)));
-    Some(Part::reported("copy", check(is_read, || "DynamoDB does not answer, or has no copy yet".to_owned())))
+    let result = check(is_read, || "DynamoDB does not answer, or has no copy yet".to_owned());
+    Some(if app.has_database { Part::reported("copy", result) } else { Part::required("copy", result) })
 }
 
 /// Checks the homeserver, if the program needs it.
@@ -97,5 +105,5 @@ fn broker(app: &App) -> Option<Part> {
 }
 
 fn check(is_ready: bool, detail: impl FnOnce() -> String) -> Result<()> {
-    if is_ready { Ok(()) } else { Err(Error::Unavailable { code: "not_ready", detail: detail().into() }) }
+    if is_ready { Ok(()) } else { Err(Error::not_ready(detail())) }
 }

@@ -51,8 +51,9 @@ fn has_token(app: &App, headers: &HeaderMap) -> bool {
 /// Returns all metrics of a process. A figure that cannot be read now is `NaN`.
 async fn render(app: &App) -> String {
     let metrics = &app.metrics;
-    let (span, homeserver, backlog) = tokio::join!(
+    let (span, database, homeserver, backlog) = tokio::join!(
         timeout(PATIENCE, app.readings.feed_span(&app.messenger)),
+        timeout(PATIENCE, app.messenger.operations().check_database()),
         async {
             let needs_homeserver = app.program.needs_homeserver;
             if needs_homeserver { Some(app.readings.is_homeserver_up(&app.messenger).await) } else { None }
@@ -66,14 +67,9 @@ async fn render(app: &App) -> String {
         },
     );
     let span = span.ok().and_then(Result::ok);
-    let is_database_up = match app.relay {
-        // The event log is read from its copy.
-        Some(_) => {
-            timeout(PATIENCE, app.messenger.operations().check_database()).await.is_ok_and(|it| it.is_ok())
-        }
-        None => span.is_some(),
-    };
-    metrics.gauge(names::DATABASE_UP, &[], flag(is_database_up));
+    if app.has_database {
+        metrics.gauge(names::DATABASE_UP, &[], flag(matches!(database, Ok(Ok(())))));
+    }
     if app.program.role == Role::Worker {
         set_relay(app).await;
     }
@@ -109,8 +105,8 @@ fn set_feed(app: &App, span: Option<Span>) {
 
 /// Sets the figures of the copy of the event log.
 async fn set_relay(app: &App) {
-    let (Some(relay), Some(adapters)) = (&app.relay, &app.adapters) else { return };
-    let lag = timeout(PATIENCE, adapters.store.lag()).await.ok().and_then(Result::ok);
+    let (Some(relay), Some(store)) = (&app.relay, app.store()) else { return };
+    let lag = timeout(PATIENCE, store.lag()).await.ok().and_then(Result::ok);
     let metrics = &app.metrics;
     metrics.gauge(names::RELAY_LAG, &[], lag.map_or(f64::NAN, |lag| count(lag.events)));
     metrics.gauge(names::RELAY_LAG_SECONDS, &[], lag.map_or(f64::NAN, |lag| lag.age.as_secs_f64()));
@@ -143,12 +139,13 @@ fn set_own(app: &App) {
     for (outcome, calls) in adapters.homeserver.call_outcomes() {
         metrics.counter(names::HOMESERVER_CALLS, &[("outcome", outcome)], calls);
     }
-    let pool = adapters.store.pool();
+    let Some(store) = &adapters.store else { return };
+    let pool = store.pool();
     metrics.gauge(names::CONNECTIONS, &[("state", "used")], size(pool.used));
     metrics.gauge(names::CONNECTIONS, &[("state", "idle")], size(pool.idle));
     metrics.gauge(names::CONNECTIONS_MAX, &[], size(pool.max));
     metrics.gauge(names::CONNECTION_WAITERS, &[], size(pool.waiting));
-    metrics.counter(names::STATEMENTS, &[], adapters.store.statements());
+    metrics.counter(names::STATEMENTS, &[], store.statements());
 }
 
 fn flag(is_set: bool) -> f64 {

@@ -31,3 +31,4 @@ mod traces;
 mod two_way_sync;
 mod typing;
 mod upstreams;
+mod without_database;

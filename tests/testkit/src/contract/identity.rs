@@ -106,11 +106,12 @@ pub async fn role_and_rooms_of_a_user_are_read_together(store: &dyn Store) -> Re
     let rights = async || ports.memberships.reader_rights(TENANT, &user("anna")).await;
     assert_eq!(rights().await?, None);
     ports.users.sign_in(&anna(Role::Viewer), "anna").await?;
-    assert_eq!(
-        rights().await?,
-        Some(ReaderRights { role: Role::Viewer, logged_out_at: None, rooms: Vec::new() })
-    );
+    let none =
+        ReaderRights { role: Role::Viewer, logged_out_at: None, rooms: Vec::new(), since: Position(0) };
+    assert_eq!(rights().await?, Some(none));
+    let before = ports.feed.span().await?.head;
     ports.memberships.add(TENANT, &room("!1"), &user("anna")).await?;
+    assert_eq!(rights().await?.expect("a user of the tenant").since, before);
     ports.users.sign_in(&anna(Role::Admin), "anna").await?;
     let rights_now = rights().await?.expect("a user of the tenant");
     let rooms: Vec<_> = rights_now.rooms.iter().map(|(room, _)| room.clone()).collect();

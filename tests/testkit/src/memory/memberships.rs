@@ -66,8 +66,8 @@ impl Memberships for Memory {
             let known = state.user(tenant, user)?;
             let (role, logged_out_at) = (known.identity.role, known.logged_out_at);
             let mine = state.arrivals.iter().filter(|((t, u, _), _)| *t == tenant && u == user);
-            let rooms = mine.map(|((_, _, room), (since, _))| (room.clone(), *since)).collect();
-            Some(ReaderRights { role, logged_out_at, rooms })
+            let rooms: Vec<_> = mine.map(|((_, _, room), (since, _))| (room.clone(), *since)).collect();
+            Some(ReaderRights { role, logged_out_at, since: ReaderRights::last_join(&rooms), rooms })
         })
         .await
     }

@@ -57,7 +57,7 @@ impl Streams {
         if let Ok(ready) = timeout_at(deadline, self.broker.ready()).await {
             ready?;
         }
-        let (_, subscription) = self.add_subscription(caller, Some(cursor)).await?;
+        let (_, subscription) = self.add_subscription(caller, Some(cursor), &mut None).await?;
         let mut stream = EventStream::for_long_poll(&self.broker, subscription);
         loop {
             // Read after subscribing: earlier events are in the page, later ones wake the stream.
