@@ -181,8 +181,8 @@ impl Programs {
         self.start_function_with(program, &[]).await
     }
 
-    /// Starts the program of one function as [`start_function`](Self::start_function) does, with these environment
-    /// variables instead of its own.
+    /// Starts the program of one function as [`start_function`](Self::start_function) does, with these
+    /// environment variables instead of its own.
     pub async fn start_function_with(
         &self,
         program: &str,

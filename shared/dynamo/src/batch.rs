@@ -19,8 +19,8 @@ const BATCHES: usize = 8;
 const WRITING: &str = "writing to the copy of the event log";
 
 impl Table {
-    /// Writes the item that `request` makes of each source, and returns those that were refused because of too many
-    /// requests.
+    /// Writes the item that `request` makes of each source, and returns those that were refused because of
+    /// too many requests.
     pub(crate) async fn write<T: Send + Sync>(
         &self,
         sources: &[T],

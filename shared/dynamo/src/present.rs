@@ -92,8 +92,8 @@ impl Present {
         }
     }
 
-    /// Returns the copy for a reader who begins. Without a database, one that nobody writes is refused: it would have
-    /// the rights and events of long ago.
+    /// Returns the copy for a reader who begins. Without a database, one that nobody writes is refused: it
+    /// would have the rights and events of long ago.
     pub(crate) async fn attended(&self) -> Result<Keys> {
         let known = self.known().await?;
         if let (Beside::Nothing { clock, .. }, Some(worked_at)) = (&self.beside, known.worked_at)

@@ -1,5 +1,5 @@
-//! Copies the event log from the database: block items, then audience items, then the head. Before the head, also the
-//! rights of users that have changed up to it.
+//! Copies the event log from the database: block items, then audience items, then the head. Before the head,
+//! also the rights of users that have changed up to it.
 //!
 //! Positions are dense and in the order of their commits, so a relay writes what any other one writes. Each may
 //! end anywhere: the next one begins after the head.

@@ -37,7 +37,8 @@ pub struct App {
     pub(crate) shutdown: Shutdown,
     /// The adapters, for their figures; `None` on the ports of tests.
     pub(crate) adapters: Option<Arc<Adapters>>,
-    /// The relay of the copy of the event log; `None` if events are read from PostgreSQL, and without a database.
+    /// The relay of the copy of the event log; `None` if events are read from PostgreSQL, and without a
+    /// database.
     pub relay: Option<Arc<dyn Relay>>,
     /// Whether events are read from a copy of the event log.
     pub reads_copy: bool,

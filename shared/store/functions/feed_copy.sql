@@ -55,7 +55,7 @@ begin
     on conflict (hub_user_id) do update set change = default;
 end $$;
 
--- Makes the rights of one user due, after any change of them, whoever makes it.
+-- Makes the rights of one user due, after any statement that changes them.
 create or replace function uncopy_user() returns trigger
 language plpgsql as $$
 begin

@@ -151,8 +151,8 @@ impl Streams {
         Ok(self.audience_since(user).await?.0)
     }
 
-    /// Returns the audiences of a user, as [`audience`](Self::audience) does, and the position that the broker
-    /// must have reached before they serve for live events.
+    /// Returns the audiences of a user, as [`audience`](Self::audience) does, and the position that the
+    /// broker must have reached before they serve for live events.
     async fn audience_since(&self, user: &User) -> Result<(Audiences, Position)> {
         let tenant = user.tenant();
         let rights = self.memberships.reader_rights(tenant, user.id()).await?;
@@ -179,8 +179,8 @@ impl Streams {
             .ok_or_else(busy)
     }
 
-    /// Adds a connection whose audience is valid at the position where it begins. A permit is given up while this
-    /// waits for the broker, so that the reader delays no other.
+    /// Adds a connection whose audience is valid at the position where it begins. A permit is given up while
+    /// this waits for the broker, so that the reader delays no other.
     pub(crate) async fn add_subscription(
         &self,
         caller: &Caller,

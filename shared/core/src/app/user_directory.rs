@@ -159,8 +159,8 @@ impl UserDirectory {
     /// Returns the user if the token is of their tenant.
     ///
     /// # Errors
-    /// `token_superseded` for a token of a former tenant, and `not_ready` for a token that may be newer than the
-    /// copy from which the user was read.
+    /// `token_superseded` for a token of a former tenant, and `not_ready` for a token that may be newer than
+    /// the copy from which the user was read.
     fn in_tenant_of(&self, user: User, token: &Identity) -> Result<User> {
         if user.tenant() == token.tenant {
             Ok(user)

@@ -134,8 +134,8 @@ pub struct ReaderChanges {
     pub changes: Vec<ReaderChange>,
 }
 
-/// The users whose rights the copy does not have as they are. Each change of a tenant, role, logout or membership
-/// makes its user due in the same transaction, and a copy with another id makes all users due.
+/// The users whose rights the copy does not have as they are. Each change of a tenant, role, logout or
+/// membership makes its user due in the same transaction, and a copy with another id makes all users due.
 #[async_trait]
 pub trait ReaderCopies: Send + Sync {
     /// Returns at most `limit` users who are due, the longest due ones first.

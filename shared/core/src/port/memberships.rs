@@ -18,8 +18,8 @@ pub struct ReaderRights {
     pub logged_out_at: Option<Timestamp>,
     /// The rooms of the user, each with the last position of the event log before the user joined.
     pub rooms: Vec<(RoomId, Position)>,
-    /// The position of the event log that a reader must have reached before these rights serve for live events:
-    /// earlier ones may be of a room that the user joined later.
+    /// The position of the event log that a reader must have reached before these rights serve for live
+    /// events: earlier ones may be of a room that the user joined later.
     pub since: Position,
 }
 

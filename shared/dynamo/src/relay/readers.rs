@@ -1,7 +1,7 @@
 //! Copies what processes without a database need beside events: the rights of users, and the id of the copy.
 //!
-//! Rights are written before the head moves beyond their changes. So whoever reads up to the head, and reads the rights
-//! of a user after the head, has all changes of them up to the head.
+//! Rights are written before the head moves beyond their changes. A reader that reads the head, and then the
+//! rights of a user, has all changes of them up to that head.
 
 use futures::future::try_join_all;
 use messenger_core::id::Position;
@@ -37,8 +37,8 @@ impl DynamoRelay {
         }
     }
 
-    /// Announces a position as of which users are written, and stores it with the head. A database that lacks its last
-    /// commits then shows that the copy is of another log.
+    /// Announces a position as of which users are written, and stores it with the head. A database that
+    /// lacks its last commits then shows that the copy is of another log.
     async fn announce_readers(
         &self,
         lease: &mut Held,

@@ -27,8 +27,8 @@ impl DynamoRelay {
         self.write(lease, &events).await
     }
 
-    /// Writes block items, then audience items. In this order a block has every position of which an audience item
-    /// may exist.
+    /// Writes block items, then audience items. In this order a block has every position of which an
+    /// audience item may exist.
     pub(super) async fn write(&self, lease: &mut Held, events: &[RecordedEvent]) -> Result<(), Ended> {
         let (keys, retention) = (lease.keys().clone(), self.retention);
         let of_block = |one: &RecordedEvent| item::of_event(keys.block(one.event.position.0), one, retention);
@@ -38,8 +38,8 @@ impl DynamoRelay {
         self.write_items(lease, events, of_audience).await
     }
 
-    /// Writes the item of each event. Those that are refused because of too many requests are written again, ever
-    /// later.
+    /// Writes the item of each event. Those that are refused because of too many requests are written again,
+    /// ever later.
     async fn write_items(
         &self,
         lease: &mut Held,

@@ -1,5 +1,5 @@
-//! Processes without a database: who a user is, and what they may read, comes from the copy, and is never older than the
-//! events that it shows.
+//! Processes without a database: who a user is, and what they may read, comes from the copy, and is never
+//! older than the events that it shows.
 
 use std::{sync::Arc, time::Duration};
 
@@ -181,8 +181,8 @@ async fn a_new_copy_has_all_users_before_it_has_the_whole_log() {
     }
 }
 
-/// The rights that a reader finds are those of the log at their position, which is never before the head that the reader
-/// knew, while memberships change, relays are killed, and two processes read.
+/// The rights that a reader finds are those of the log at their position, which is never before the head
+/// that the reader knew, while memberships change, relays are killed, and two processes read.
 #[tokio::test(flavor = "multi_thread")]
 async fn rights_are_never_older_than_the_events_that_are_shown() {
     const ROUNDS: usize = 60;

@@ -71,8 +71,8 @@ async fn database(app: &App) -> Option<Part> {
     Some(Part::required("database", result))
 }
 
-/// Checks the copy of the event log, if events are read from it. Another process would do no better, so it is only
-/// reported, unless the process has nothing else.
+/// Checks the copy of the event log, if events are read from it. Another process would do no better, so it
+/// is only reported, unless the process has nothing else.
 async fn feed_copy(app: &App) -> Option<Part> {
     if !app.reads_copy {
         return None;

@@ -11,7 +11,8 @@ use tokio_postgres::Row;
 
 use crate::PgStore;
 
-/// One statement sees one state: the rights have all changes up to the position, and the numbers of the changes.
+/// One statement sees one state: the rights have all changes up to the position, and the numbers of the
+/// changes.
 const CHANGED: &str = "select due.hub_user_id, due.change, (select position from feed_head), users.tenant_id,
         users.role, users.token_issued_at, users.logged_out_at, array(
             select matrix_room_id from room_members member
