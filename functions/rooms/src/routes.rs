@@ -17,7 +17,7 @@ use crate::{
 
 /// The routes of this function.
 pub fn routes() -> Routes {
-    Routes::new("Rooms", "Rooms of a user: list, directory and membership")
+    let routes = Routes::new("Rooms", "Rooms of a user: list, directory and membership")
         .declare(
             Operation::get(
                 "/api/v1/rooms",
@@ -55,7 +55,13 @@ pub fn routes() -> Routes {
             .answer(ResponseObject::json::<Room>(200, "The one chat of the two."))
             .refuses(&[code::READ_ONLY_ROLE, code::INVALID_REQUEST, code::ROOM_CLOSED])
             .refuses(ROOM),
-        )
+        );
+    own_view(membership(routes))
+}
+
+/// Declares who is in a room, and changes it.
+fn membership(routes: Routes) -> Routes {
+    routes
         .declare(
             bringing_in(Operation::post("/api/v1/rooms/{id}/join", join, "joinRoom", "Joins a room"))
                 .answer(ResponseObject::json::<Room>(200, "The room."))
@@ -92,6 +98,11 @@ pub fn routes() -> Routes {
                 .refuses(&[code::ROOM_CANNOT_BE_LEFT])
                 .refuses(ROOM),
         )
+}
+
+/// Declares the caller's own view of a room.
+fn own_view(routes: Routes) -> Routes {
+    routes
         .declare(
             Operation::post("/api/v1/rooms/{id}/read", read, "markRead", "Marks all messages as read")
                 .caller(Caller::User)
