@@ -104,6 +104,16 @@ impl Memberships for DynamoReaders {
         Err(no_database("removing a member"))
     }
 
+    async fn set_muted(
+        &self,
+        _tenant: TenantId,
+        _room: &RoomId,
+        _user: &HubUserId,
+        _muted: bool,
+    ) -> Result<bool> {
+        Err(no_database("muting a room"))
+    }
+
     async fn is_member(&self, tenant: TenantId, room: &RoomId, user: &HubUserId) -> Result<bool> {
         Ok(self.of(tenant, user).await?.contains(room))
     }

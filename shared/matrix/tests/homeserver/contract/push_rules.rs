@@ -129,7 +129,7 @@ pub(crate) async fn an_urgent_message_of_another_sender_makes_no_sound(fixture: 
     let id = with(&fixture, &["anna", "bert"]).await?;
     let mut phone = Phone::of(&fixture, "anna").await?;
     let bert = fixture.bot()?.acting_for("@bert:hub.local");
-    let path = format!("/rooms/{}/send/m.room.message/loud", crate::fixture::segment(&id));
+    let path = format!("/rooms/{}/send/m.room.message/loud", segment(&id));
     let sent = bert.put(&path, content(Priority::Urgent)).await?;
     let event = EventId::new(sent["event_id"].as_str().context("an event id")?);
     assert_eq!(phone.receives(&event).await?, (false, false));
