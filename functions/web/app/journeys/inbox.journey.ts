@@ -1,6 +1,6 @@
 // Notifications over all devices of a person.
 import { expect, type Page, test } from '@playwright/test'
-import { notify, open, run } from './service'
+import { notify, open, Person, run } from './service'
 
 const card = (page: Page, title: string) => page.getByRole('article').filter({ hasText: title })
 
@@ -21,6 +21,8 @@ test('what was seen on one device is seen on the other, and after a new sign-in'
 })
 
 test('filters stand in the address and ask the service, and a card opens its message', async ({ browser }) => {
+  // What was there before somebody came is read.
+  await Person.of('schmidt')
   const machine = { target_type: 'entity_room', entity_type: 'machine', entity_id: `m${run}` }
   await notify({ title: `Druck ${run} zu hoch`, source_app: 'presse-app', priority: 'urgent', ...machine })
   await notify({ title: `Druck ${run} wieder gut`, source_app: 'presse-app', ...machine })
