@@ -33,6 +33,13 @@ impl TestApp {
         let sent = messenger.send(fixtures::draft("Willkommen"), Duration::from_secs(1)).await;
         messenger.reconcile().begin("worker").await.expect("reconciliation begins");
         let room = sent.notification.room.expect("a room").to_string();
+        // The event follows the answer.
+        let stored = async {
+            while !messenger.memory.events().iter().any(|event| event.kind == Kind::NotificationSent) {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(20), stored).await.expect("it is stored as sent");
         Self { messenger, wire, room }
     }
 
