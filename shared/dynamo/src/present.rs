@@ -40,12 +40,12 @@ pub(crate) struct Present {
 /// The other systems of a process that reads the copy.
 pub(crate) enum Beside {
     Database(FeedCopyPorts),
-    Nothing { installation: String, clock: Arc<dyn Clock>, pace: Mutex<Pace> },
+    Nothing { installation: String, clock: Arc<dyn Clock>, polling: Mutex<PollingInterval> },
 }
 
 /// The last position that was waited for, and the pause.
 #[derive(Default)]
-pub(crate) struct Pace {
+pub(crate) struct PollingInterval {
     position: Position,
     pause: Duration,
 }
@@ -118,8 +118,8 @@ impl Present {
     pub(crate) async fn wait_beyond(&self, position: Position, patience: Duration) {
         match &self.beside {
             Beside::Database(ports) => ports.source.wait_relayed(position, patience).await,
-            Beside::Nothing { pace, .. } => {
-                let pause = lock(pace).next(position);
+            Beside::Nothing { polling, .. } => {
+                let pause = lock(polling).next(position);
                 sleep(pause.min(patience)).await;
             }
         }
@@ -129,11 +129,11 @@ impl Present {
 impl Beside {
     /// Returns that of a process without a database.
     pub(crate) fn nothing(installation: &str, clock: Arc<dyn Clock>) -> Self {
-        Self::Nothing { installation: installation.to_owned(), clock, pace: Mutex::default() }
+        Self::Nothing { installation: installation.to_owned(), clock, polling: Mutex::default() }
     }
 }
 
-impl Pace {
+impl PollingInterval {
     /// Returns the pause before the next look: short after events, and twice as long each time without one.
     fn next(&mut self, position: Position) -> Duration {
         let has_moved = std::mem::replace(&mut self.position, position) != position;
@@ -157,8 +157,8 @@ mod tests {
 
     #[test]
     fn the_head_is_read_often_while_events_come_and_once_a_second_otherwise() {
-        let mut pace = Pace::default();
-        let pauses = [1, 1, 1, 1, 1, 1, 2, 2, 3].map(|position| pace.next(Position(position)).as_millis());
+        let mut polling = PollingInterval::default();
+        let pauses = [1, 1, 1, 1, 1, 1, 2, 2, 3].map(|position| polling.next(Position(position)).as_millis());
         assert_eq!(pauses, [100, 200, 400, 800, 1000, 1000, 100, 200, 100]);
     }
 }

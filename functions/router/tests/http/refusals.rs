@@ -159,7 +159,7 @@ async fn each_kind_of_refusal_has_its_own_code() {
         ("an unknown route", request("GET", "/nowhere", "", "")),
         ("another method", request("DELETE", "/api/v1/users", "", "")),
         ("a path that is not encoded", request("GET", &format!("{media}/<media_id>"), &user, "")),
-        ("too little of a path", request("GET", media, &user, "")),
+        ("too little of a path", request("GET", "/api/v1/messages/media", &user, "")),
         ("no token", request("GET", "/api/v1/users", "", "")),
         ("a wrong token", request("GET", "/api/v1/users", "Authorization: Bearer x\r\n", "")),
         ("a large body", request("POST", "/api/v1/notifications/send", &service, &large)),

@@ -339,9 +339,9 @@ async fn a_copy_that_no_relay_has_written_for_ten_minutes_lets_nobody_begin() {
     settled(&copy).await;
     let service = || service(&copy);
     drop(relay);
-    copy.clock.advance(Duration::from_secs(9 * 60));
+    copy.clock.advance(Duration::from_mins(9));
     assert!(service().users().sign_in(identity("anna")).await.is_ok());
-    copy.clock.advance(Duration::from_secs(2 * 60));
+    copy.clock.advance(Duration::from_mins(2));
     let error = service().users().sign_in(identity("anna")).await.expect_err("nobody writes");
     assert_eq!(error.code(), "not_ready");
     copy.release_lease().await;

@@ -79,7 +79,8 @@ fn issued(ago: i64, tenant: i64) -> String {
 
 /// Encodes a room id as one segment of a path.
 fn segment(id: &str) -> String {
-    id.bytes().map(|byte| format!("%{byte:02X}")).collect()
+    let bytes: Vec<_> = id.bytes().map(|byte| format!("%{byte:02X}")).collect();
+    bytes.concat()
 }
 
 fn is_skipped() -> bool {

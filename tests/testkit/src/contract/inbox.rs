@@ -189,7 +189,7 @@ pub async fn each_filter_of_an_inbox_selects_what_it_names(store: &dyn Store) ->
     Ok(())
 }
 
-/// What is read is exactly what was named, in whatever order, for this user alone.
+/// Exactly the named entries are read, in any order, for this user alone.
 pub async fn a_user_has_read_what_they_named(store: &dyn Store) -> Result<()> {
     let ports = with_users(store).await?;
     let ids = notifications(&ports, 8).await?;

@@ -159,9 +159,9 @@ macro_rules! contract_tests {
             a_password_is_loaded_as_it_was_stored,
             one_of_many_concurrent_calls_stores_a_password,
             disabled_access_is_due_to_be_revoked,
+            one_caller_revokes_at_a_time,
             a_failed_revocation_is_due_later,
             a_late_revocation_voids_the_next_password,
-            one_caller_revokes_at_a_time,
         }
         $crate::contract_module! { $create, accept:
             a_notification_is_stored_as_it_was_accepted,

@@ -10,7 +10,7 @@ export type ToSource =
   | { kind: 'renew'; token: string }
   | { kind: 'bye' }
 
-/** Whoever has the stream to all tabs. */
+/** The messages of the owner of the stream to all tabs. */
 export type FromSource =
   | { kind: 'event'; event: StreamedEvent; id: string | null }
   | { kind: 'state'; state: FeedState }

@@ -1,6 +1,6 @@
 // The records that outlive a tab.
 
-/** What stands in the composer of a room. */
+/** The content of the composer of a room. */
 export interface Draft {
   readonly text: string
   readonly files: readonly { readonly id: string; readonly file: File }[]

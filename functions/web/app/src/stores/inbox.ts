@@ -22,7 +22,7 @@ export const useInbox = defineStore('inbox', () => {
   const unreadCount = ref(0)
   const isLoaded = ref(false)
   const failure = shallowRef<Failure | null>(null)
-  /** What was seen here and the service does not know yet. */
+  /** Notifications that were seen here, of which the service does not know yet. */
   const unsaid = new Set<number>()
   let database: UserDatabase | null = null
 
@@ -58,7 +58,7 @@ export const useInbox = defineStore('inbox', () => {
     return { ids: read.map(({ id }) => id), next: next_before }
   }
 
-  /** What was seen here counts, whatever the service says. */
+  /** Takes entries over. One that was seen here stays read, whatever the service says. */
   function put(given: readonly InboxEntry[]): void {
     entries.value = withRead(withEntries(entries.value, given), [...unsaid])
   }

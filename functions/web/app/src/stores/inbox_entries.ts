@@ -55,7 +55,7 @@ export function withRead(entries: readonly InboxEntry[], ids: readonly number[],
   return entries.some(isHit) ? entries.map((entry) => (isHit(entry) ? { ...entry, isRead: true } : entry)) : entries
 }
 
-/** What a list of notifications shows. */
+/** The notifications that a list shows. */
 export interface InboxFilter {
   state: 'all' | 'unread' | 'urgent'
   app: string

@@ -30,7 +30,7 @@ export interface Timeline {
 
 export const EMPTY: Timeline = { rows: [], before: null, hasMore: true, after: null, hasNewer: false, isLoaded: false }
 
-/** What a message has that none of these fields came with, as in events of before they existed. */
+/** The values of fields that events of older versions lack. */
 const PLAIN = { reply_to: null, formatted_body: null, mentions: { hub_user_ids: [], room: false } }
 
 /** Returns the row of a message that was read at this time. */

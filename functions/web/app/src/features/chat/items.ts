@@ -68,7 +68,7 @@ export function missedOf(rows: readonly Row[], since: string, own: string): numb
   return count
 }
 
-/** What a reader had read when they opened the room: until which message, and how many they had not. */
+/** The state of reading when the room was opened: the last message that was read, and the number of later ones. */
 export interface ReadState {
   unread: number
   readUntil: string | null

@@ -3,7 +3,7 @@ import { tab } from '@/platform/storage'
 
 const KEY = 'messenger.emoji'
 const KEPT = 18
-/** What is offered before anything was used. */
+/** The keys that are offered before any was used. */
 const FIRST = ['👍', '✅', '👀', '❤️', '😄', '🙏']
 
 /** Returns the emoji that were used last, newest first. */
