@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 
 use crate::{TestApp, as_one, segment};
 
-#[tokio::test]
-async fn a_list_has_each_kind_of_room_with_each_field() {
+/// Returns an app in which anna is in a room of each kind.
+async fn with_each_kind_of_room() -> TestApp {
     let app = TestApp::with(&["anna", "bert"]).await;
     app.made("anna", "Umbau", &[]).await;
     app.messenger.pass(Duration::from_secs(1));
@@ -26,6 +26,12 @@ async fn a_list_has_each_kind_of_room_with_each_field() {
     );
     let event = app.messenger.homeserver.room_event(&fixtures::room(&machine), &event);
     app.messenger.ingest().receive(vec![event]).await.expect("received");
+    app
+}
+
+#[tokio::test]
+async fn a_list_has_each_kind_of_room_with_each_field() {
+    let app = with_each_kind_of_room().await;
     insta::assert_json_snapshot!(app.get("anna", "/api/v1/rooms").await, @r#"
     {
       "status": 200,
