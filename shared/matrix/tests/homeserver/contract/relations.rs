@@ -1,13 +1,13 @@
 //! Reactions and redactions, sent as users and as the bot.
 
 use anyhow::{Context, Result};
-use jiff::Timestamp;
 use messenger_core::{
     id::{EventId, MatrixUserId, RoomId},
     port::{Accounts, MembershipCalls, NewReaction, Redactable, Relations, RoomAdministration, Timeline},
     room_event::Content,
 };
 
+use super::timeline::at;
 use crate::fixture::{BOT, Fixture, room, text, user};
 
 /// Creates a room with Anna and a message of hers.
@@ -16,7 +16,7 @@ async fn with_message(fixture: &Fixture, alias: &str) -> Result<(RoomId, EventId
     fixture.appservice.ensure_user(&user("anna"), "Anna").await?;
     fixture.appservice.join(&id, &user("anna")).await?;
     let content = text("hello");
-    let sent = fixture.appservice.send_as(&id, &user("anna"), alias, Timestamp::now(), &content).await?;
+    let sent = fixture.appservice.send_as(&id, &user("anna"), alias, at(), &content).await?;
     Ok((id, sent))
 }
 
@@ -24,12 +24,12 @@ pub(crate) async fn a_user_reacts_once_with_each_key(fixture: Fixture) -> Result
     let (id, message) = with_message(&fixture, "reactions").await?;
     let (anna, homeserver) = (user("anna"), &fixture.appservice);
     let thumb = NewReaction { room: &id, of: &message, sender: &anna, key: "👍" };
-    let sent = homeserver.react(thumb, "r1", Timestamp::now()).await?.context("a reaction")?;
-    assert_eq!(homeserver.react(thumb, "r1", Timestamp::now()).await?, Some(sent.clone()));
+    let sent = homeserver.react(thumb, "r1", at()).await?.context("a reaction")?;
+    assert_eq!(homeserver.react(thumb, "r1", at()).await?, Some(sent.clone()));
     let event = homeserver.event(&id, &sent).await?.context("the reaction")?;
     assert_eq!(event.content, Content::Reaction { of: message.clone(), key: "👍".to_owned() });
     // Synapse refuses a second one, Conduit accepts it.
-    let again = homeserver.react(thumb, "r2", Timestamp::now()).await?;
+    let again = homeserver.react(thumb, "r2", at()).await?;
     let known = homeserver.reactions(thumb).await?;
     assert!(known.contains(&sent) && again.is_none_or(|again| known.contains(&again)), "{known:?}");
     assert_eq!(homeserver.reactions(NewReaction { key: "👎", ..thumb }).await?, []);
@@ -54,7 +54,7 @@ pub(crate) async fn a_message_is_redacted_by_its_sender_or_by_the_bot(fixture: F
     assert_eq!(homeserver.event(&id, &message).await?, None);
     assert_eq!(homeserver.redactable(&id, &EventId::new("$nothing")).await?, None);
     assert_eq!(homeserver.redactable(&id, &redaction).await?, None, "a redaction is no message");
-    let other = homeserver.send_as(&id, &anna, "other", Timestamp::now(), &text("other")).await?;
+    let other = homeserver.send_as(&id, &anna, "other", at(), &text("other")).await?;
     homeserver.redact(&id, &other, &MatrixUserId::new(BOT), "d2", None).await?;
     assert_eq!(homeserver.redactable(&id, &other).await?, found(true));
     Ok(())

@@ -26,7 +26,7 @@ async fn with_anna(fixture: &Fixture, alias: &str) -> Result<RoomId> {
 }
 
 /// The time of each message, independent of when it is sent.
-fn at() -> Timestamp {
+pub(super) fn at() -> Timestamp {
     Timestamp::from_millisecond(1_760_000_000_123).unwrap_or_default()
 }
 
