@@ -41,7 +41,7 @@ test('two people write to each other live, in a chat that one of them opens', as
   await max.keyboard.press('Enter')
   await expect(max.getByRole('log').getByText(question)).toHaveCount(1)
 
-  await anna.getByRole('link', { name: /Max Müller/ }).click()
+  await anna.getByRole('link', { name: /^Max Müller/ }).click()
   await expect(anna.getByRole('log').getByText(question)).toHaveCount(1)
   const field = anna.getByLabel('Nachricht an Max Müller')
   await field.pressSequentially('Ja, seit ')

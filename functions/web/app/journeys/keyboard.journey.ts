@@ -110,7 +110,7 @@ test('with forced colours, each control has an edge or a text, and an urgent not
   )
   expect(nameless).toEqual([])
   // What is chosen is told by more than a background, which forced colours take away.
-  const chosen = page.getByRole('link', { name: /Anna Schmidt/ }).first()
+  const chosen = page.getByRole('link', { name: /^Anna Schmidt/ }).first()
   await expect(chosen).toHaveAttribute('aria-current', 'page')
   expect(await chosen.evaluate((element) => getComputedStyle(element).outlineStyle)).not.toBe('none')
   await page.getByRole('alert').filter({ hasText: title }).getByRole('button', { name: 'Gesehen' }).click()

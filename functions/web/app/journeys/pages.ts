@@ -45,7 +45,7 @@ async function make(): Promise<Content> {
 
 /** The pages, each with what leads to it. */
 export const PAGES: Record<string, (page: Page, content: Content) => Promise<void>> = {
-  chats: (page) => to(page, '/chat', () => page.getByRole('link', { name: /Anna Schmidt/ })),
+  chats: (page) => to(page, '/chat', () => page.getByRole('link', { name: /^Anna Schmidt/ })),
   room: (page, { general }) => to(page, roomPath(general), () => page.getByRole('log').getByText('Alles klar 👍').last()),
   direct: (page, { direct }) => to(page, roomPath(direct), () => page.getByRole('log').getByText('Das Protokoll lege ich dir').last()),
   project: (page, { project }) => to(page, roomPath(project), () => page.getByRole('log').getByText('passt das für dich?').last()),
