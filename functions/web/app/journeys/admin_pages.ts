@@ -26,7 +26,7 @@ async function make(): Promise<AdminContent> {
   await notify({ source_app: 'lager-app', title: 'Inventur abgeschlossen', target_type: 'service_room' })
   await admin.post('/api/v1/admin/test-notification', { target_type: 'dm', target_user: 'mueller', text: 'Zustellung' })
   await admin.post('/api/v1/admin/users/yilmaz/external-access', { enabled: true })
-  await admin.patch('/api/v1/admin/users/weber', { display_name: 'Bernd Weber (Halle 3)' })
+  await admin.patch('/api/v1/admin/users/yilmaz', { display_name: 'Deniz Yılmaz (Halle 3)' })
   return { ...rest, held }
 }
 
