@@ -1,8 +1,9 @@
 // The calls of the administration, one function each. `tenant` is null for the administrator's own one.
-import { ask, askPage, client, type Page } from './client'
+import { ask, askPage, askRows, client, type Page } from './client'
 import type { components } from './schema'
 
 type Schemas = components['schemas']
+export type { Page }
 export type Tenant = number | null
 export type Tenants = Schemas['AdministeredTenants']
 export type SendingApp = Schemas['SendingApp']
@@ -35,7 +36,7 @@ export const statistics = (tenant: Tenant, signal?: AbortSignal): Promise<Statis
   ask(client.GET('/api/v1/admin/stats', { params: { query: query(tenant) }, signal }))
 
 export const users = (tenant: Tenant, filters: Filters, cursor: string | null, signal: AbortSignal): Promise<Page<TenantUser>> =>
-  askPage(client.GET('/api/v1/admin/users', { params: { query: query(tenant, { ...filters, cursor, limit: 100 }) }, signal }))
+  askRows(client.GET('/api/v1/admin/users', { params: { query: query(tenant, { ...filters, cursor, limit: 100 }) }, signal }))
 const user = (tenant: Tenant, id: string) => ({ path: { id }, query: query(tenant) })
 export const findUser = (tenant: Tenant, id: string): Promise<TenantUser> =>
   ask(client.GET('/api/v1/admin/users/{id}', { params: user(tenant, id) }))
@@ -48,16 +49,14 @@ export const logUserOut = (tenant: Tenant, { hub_user_id, version }: TenantUser)
   ask(client.POST('/api/v1/admin/users/{id}/logout', { params: user(tenant, hub_user_id), headers: unchanged(version) }))
 
 export const rooms = (tenant: Tenant, filters: Filters, cursor: string | null, signal: AbortSignal): Promise<Page<AdministeredRoom>> =>
-  askPage(client.GET('/api/v1/admin/rooms', { params: { query: query(tenant, { ...filters, cursor, limit: 100 }) }, signal }))
+  askRows(client.GET('/api/v1/admin/rooms', { params: { query: query(tenant, { ...filters, cursor, limit: 100 }) }, signal }))
 const room = (tenant: Tenant, id: string) => ({ path: { id }, query: query(tenant) })
 export const roomMembers = (tenant: Tenant, id: string): Promise<AdministeredMember[]> =>
   ask(client.GET('/api/v1/admin/rooms/{id}/members', { params: room(tenant, id) }))
 export const closeRoom = (tenant: Tenant, id: string): Promise<ClosedRoom> =>
   ask(client.DELETE('/api/v1/admin/rooms/{id}', { params: room(tenant, id) }))
 
-export interface FoundNotifications {
-  rows: AdminNotification[]
-  next: string | null
+export interface FoundNotifications extends Page<AdminNotification> {
   /** The time up to which the search went, if it ended before the page was full. */
   searchedUntil: string | null
 }
@@ -110,11 +109,11 @@ export const sendTest = (tenant: Tenant, target: TestTarget, priority: 'normal' 
 
 export async function held(tenant: Tenant, cursor: string | null, signal: AbortSignal): Promise<Page<HeldMessage>> {
   const page = await ask(client.GET('/api/v1/admin/held', { params: { query: query(tenant, { cursor, limit: 100 }) }, signal }))
-  return { data: page.held, next: page.next_cursor ?? null }
+  return { rows: page.held, next: page.next_cursor ?? null }
 }
 export async function audit(tenant: Tenant, filters: Filters, cursor: string | null, signal?: AbortSignal, limit = 100): Promise<Page<AuditEntry>> {
   const page = await ask(client.GET('/api/v1/admin/audit', { params: { query: query(tenant, { ...filters, before: cursor, limit }) }, signal }))
-  return { data: page.entries, next: page.next_before === undefined || page.next_before === null ? null : String(page.next_before) }
+  return { rows: page.entries, next: page.next_before === undefined || page.next_before === null ? null : String(page.next_before) }
 }
 export const LICENSE_LISTS = ['rust', 'frontend', 'python', 'system'] as const
 export const licenses = (list: (typeof LICENSE_LISTS)[number]): Promise<License[]> => ask(client.GET(`/api/v1/licenses/${list}`))

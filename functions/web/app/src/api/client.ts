@@ -52,9 +52,9 @@ export async function ask<T>(request: Promise<Answer<T>>): Promise<T> {
   return (await succeeded(request)).data as T
 }
 
-/** A page of a list, or a piece of it, with the cursor of the next one. */
+/** A page of a list, with the cursor of the next one. */
 export interface Page<T> {
-  data: T[]
+  rows: T[]
   /** `null` on the last page. */
   next: string | null
 }
@@ -63,6 +63,12 @@ export interface Page<T> {
 export async function askPage<T>(request: Promise<Answer<T>>): Promise<{ data: T; next: string | null }> {
   const { data, response } = await succeeded(request)
   return { data: data as T, next: response.headers.get('x-next-cursor') }
+}
+
+/** Returns the page of a list, with its `X-Next-Cursor`, else throws a `Failure`. */
+export async function askRows<T>(request: Promise<Answer<T[]>>): Promise<Page<T>> {
+  const { data: rows, next } = await askPage(request)
+  return { rows, next }
 }
 
 async function succeeded<T>(request: Promise<Answer<T>>): Promise<Answer<T>> {

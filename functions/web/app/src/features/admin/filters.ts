@@ -17,7 +17,11 @@ export function useFilters(names: readonly string[]) {
     return router.replace({ path: route.path, query })
   }
 
+  /** Returns one filter as a model. */
+  const field = (name: string) => computed({ get: () => values.value[name] ?? '', set: (value) => void set({ [name]: value }) })
   const clear = () => set(Object.fromEntries(names.map((name) => [name, ''])))
 
-  return { values, isFiltered, set, clear }
+  return { values, isFiltered, set, field, clear }
 }
+
+export type FilterSet = ReturnType<typeof useFilters>

@@ -1,18 +1,31 @@
 // The rows of a list, read page by page. They are shown in the order of the service and never move by themselves:
 // a query that replaced its pages at each refresh would move them.
-import { onScopeDispose, ref, shallowRef, watch } from 'vue'
+import { onScopeDispose, type Ref, ref, shallowRef, watch } from 'vue'
+import type { Page } from '@/api/admin'
 import { type Failure, failureOf } from '@/api/problem'
 import { useWhileVisible } from '../while_visible'
 import { refreshed, withPage } from './rows'
 
-export interface RowPage<T> {
-  rows: readonly T[]
-  next: string | null
+/** The rows of a list as its view needs them. */
+export interface RowList<T> {
+  keyOf(row: T): string
+  rows: Readonly<Ref<readonly T[]>>
+  /** The cursor of the next page; `null` if all are here. */
+  next: Readonly<Ref<string | null>>
+  isLoading: Readonly<Ref<boolean>>
+  isLoaded: Readonly<Ref<boolean>>
+  failure: Readonly<Ref<Failure | null>>
+  /** The keys of rows that the service has no more. */
+  gone: Readonly<Ref<ReadonlySet<string>>>
+  /** States whether somebody points at a row or has the focus in the list: nothing is put in then. */
+  engage(is: boolean): void
+  more(): unknown
+  retry(): unknown
 }
 
 interface Source<T> {
   keyOf(row: T): string
-  fetch(cursor: string | null, signal: AbortSignal): Promise<RowPage<T>>
+  fetch(cursor: string | null, signal: AbortSignal): Promise<Page<T>>
   /** The filters: another value reads the list anew. */
   of(): unknown
   /** The pause between two refreshes while the page is visible, in milliseconds. */
@@ -27,12 +40,11 @@ export function useRows<T>({ keyOf, fetch, of, pause }: Source<T>) {
   const failure = shallowRef<Failure | null>(null)
   const waiting = ref(0)
   const gone = shallowRef<ReadonlySet<string>>(new Set())
-  /** Whether somebody points at a row or has the focus in the list: nothing is put in then. */
-  const isEngaged = ref(false)
+  let isEngaged = false
   let abort = new AbortController()
 
   /** Reads a page, and calls `then` with it unless the filters are others by now. Nobody waits for a quiet one. */
-  async function read(cursor: string | null, then: (page: RowPage<T>) => void, isQuiet = false): Promise<void> {
+  async function read(cursor: string | null, then: (page: Page<T>) => void, isQuiet = false): Promise<void> {
     const { signal } = abort
     if (!isQuiet) isLoading.value = true
     try {
@@ -73,7 +85,7 @@ export function useRows<T>({ keyOf, fetch, of, pause }: Source<T>) {
     if (isLoading.value) return
     await read(null, (page) => {
       const result = refreshed(rows.value, page.rows, keyOf, page.next === null)
-      const isCalm = !isEngaged.value && rows.value.length <= page.rows.length
+      const isCalm = !isEngaged && rows.value.length <= page.rows.length
       if (isCalm && (result.waiting > 0 || rows.value.length === 0)) {
         rows.value = page.rows
         next.value = page.next
@@ -106,5 +118,12 @@ export function useRows<T>({ keyOf, fetch, of, pause }: Source<T>) {
   useWhileVisible(pause, refresh)
   onScopeDispose(() => abort.abort())
 
-  return { rows, next, isLoading, isLoaded, failure, waiting, gone, isEngaged, reload, more, refresh, put, mark }
+  function engage(is: boolean): void {
+    isEngaged = is
+  }
+
+  /** Reads what failed once more. */
+  const retry = () => (rows.value.length === 0 ? reload() : more())
+
+  return { keyOf, rows, next, isLoading, isLoaded, failure, waiting, gone, engage, reload, more, retry, refresh, put, mark }
 }

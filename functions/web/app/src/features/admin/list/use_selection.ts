@@ -27,3 +27,5 @@ export function useSelection<T>(keyOf: (row: T) => string) {
 
   return { rows, count, toggle, add, remove, clear }
 }
+
+export type Selection<T> = ReturnType<typeof useSelection<T>>

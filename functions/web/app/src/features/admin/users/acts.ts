@@ -19,7 +19,7 @@ export function useUserActs(changed: (user: TenantUser) => void) {
   async function conflict(user: TenantUser): Promise<string> {
     const [now, acts] = await Promise.all([findUser(tenant.value, user.hub_user_id), audit(tenant.value, { subject: user.hub_user_id }, null, undefined, 1).catch(() => null)])
     changed(now)
-    const last = acts?.data[0]
+    const last = acts?.rows[0]
     const changes = changesOf(user, now).map(changeText).join(' ')
     const by = last === undefined ? t('admin.users.changed') : t('admin.users.changedBy', { name: last.actor, time: short(new Date(last.at)) })
     return `${by} ${changes} ${t('admin.users.nothingDone')}`
