@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest'
 import type { Message, NotificationEvent, StreamedEvent } from '@/api/types'
 import type { History } from '@/api/calls'
 import * as rules from './timeline'
-import { EMPTY, type Row, ROWS_MAX, type Timeline, withNotification } from './timeline'
+import { EMPTY, type Row, ROWS_MAX, type Timeline, withEnd, withNotification } from './timeline'
 
 const at = (second: number) => new Date(Date.UTC(2026, 0, 31, 12, 0, second)).toISOString()
 const message = (id: string, second: number, more: Partial<Message> = {}): Message => ({
@@ -103,6 +103,15 @@ describe('a timeline', () => {
     expect([old.hasNewer, ids(withMessage(old, message('$9', 9)))]).toEqual([true, ['$1', '$2']])
     const newer = rules.withNewer(old, { ...page([message('$3', 3), message('$4', 4)]), start_token: null }, 0)
     expect([newer.hasNewer, ids(withMessage(newer, message('$9', 9)))]).toEqual([false, ['$1', '$2', '$3', '$4', '$9']])
+  })
+
+  it('keeps what came live while messages around one were read that reach the end', () => {
+    const live = withMessage(EMPTY, message('$9', 9))
+    const last = rules.around(page([message('$8', 8), message('$7', 7)], 't7'), 0)
+    expect(ids(withEnd(last, live))).toEqual(['$7', '$8', '$9'])
+    const old = rules.around({ ...page([message('$2', 2), message('$1', 1)], 't0'), start_token: 't3' }, 0)
+    expect(ids(withEnd(old, live))).toEqual(['$1', '$2'])
+    expect(ids(withEnd(last, old))).toEqual(['$7', '$8'])
   })
 
   it('drops the newest rows when a reader goes far back', () => {

@@ -93,6 +93,11 @@ export function around(page: History, readAt: number): Timeline {
   return { rows: rowsOf(page, readAt), before: page.end_token ?? null, hasMore: page.has_more, after, hasNewer: after !== null, isLoaded: true }
 }
 
+/** Adds the rows of a timeline that has the newest ones to another one that reaches them. */
+export function withEnd(timeline: Timeline, newest: Timeline): Timeline {
+  return timeline.hasNewer || newest.hasNewer ? timeline : newest.rows.reduce(withMessage, timeline)
+}
+
 /** Adds a page of newer messages. Beyond the limit, the oldest rows go. */
 export function withNewer(timeline: Timeline, page: History, readAt: number): Timeline {
   const after = page.start_token ?? null

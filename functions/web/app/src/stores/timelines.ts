@@ -7,7 +7,7 @@ import { ApiError, type Failure, failureOf } from '@/api/problem'
 import type { Message, NotificationEvent, NotificationSentEvent, StreamedEvent } from '@/api/types'
 import { serverNow } from '@/platform/clock'
 import {
-  applied, around, changed, EMPTY, mayMissReaction, type Row, rowOf, ROWS_MAX, type Timeline, withMessage, withNewer, withNewest, withNotification, withOlder, withoutRow, withSent,
+  applied, around, changed, EMPTY, mayMissReaction, type Row, rowOf, ROWS_MAX, type Timeline, withMessage, withNewer, withEnd, withNewest, withNotification, withOlder, withoutRow, withSent,
 } from './timeline'
 
 /** Timelines that are kept. */
@@ -35,7 +35,7 @@ export const useTimelines = defineStore('timelines', () => {
   /** The room on the page. */
   let shown: string | null = null
   /** The last request of each room: the answer of an earlier one is dropped. */
-  const requests = new Map<string, symbol>()
+  const requests = new Map<string, { hasMissed: boolean }>()
 
   const get = (room: string): OpenTimeline => all.value.get(room) ?? NEW
 
@@ -62,14 +62,15 @@ export const useTimelines = defineStore('timelines', () => {
 
   /** Reads the newest messages; of a timeline with rows, all from its first one on. */
   async function loadNewest(room: string): Promise<void> {
+    // From a place far back, the way to the newest messages may be endless: the place is left.
+    if (get(room).hasNewer) set(room, EMPTY)
     const known = get(room)
-    // From a place far back, the way to the newest messages may be endless.
-    const first = known.hasNewer ? undefined : known.rows[0]
+    const first = known.rows[0]
     await load(room, async (readAt) => {
       const page = await historyFrom(room, first)
       const messages = page.messages.filter(({ timestamp }) => first === undefined || timestamp >= first.timestamp)
       return (timeline) => {
-        const next = withNewest(known.hasNewer ? EMPTY : timeline, { ...page, messages }, known.rows, readAt)
+        const next = withNewest(timeline, { ...page, messages }, known.rows, readAt)
         const isSameStart = messages.length < page.messages.length || next.rows[0]?.event_id === first?.event_id
         return isSameStart && first !== undefined ? { ...next, before: known.before, hasMore: known.hasMore } : next
       }
@@ -118,7 +119,7 @@ export const useTimelines = defineStore('timelines', () => {
     if (!isThere()) {
       await load(room, async (readAt) => {
         const page = await history(room, { around: event_id }, PAGE)
-        return () => around(page, readAt)
+        return (timeline) => withEnd(around(page, readAt), timeline)
       })
     }
     // One that is gone is no failure of the room.
@@ -138,13 +139,15 @@ export const useTimelines = defineStore('timelines', () => {
   }
 
   async function load(room: string, read: (readAt: number) => Promise<(timeline: OpenTimeline) => Timeline>): Promise<void> {
-    const request = Symbol(room)
+    const request = { hasMissed: false }
     requests.set(room, request)
     set(room, { isLoading: true, failure: null })
     const isLast = () => requests.get(room) === request && all.value.has(room)
     try {
       const merge = await read(serverNow())
-      if (isLast()) set(room, { ...merge(get(room)), isLoading: false, isStale: false })
+      if (!isLast()) return
+      const next = merge(get(room))
+      set(room, { ...next, hasNewer: next.hasNewer || request.hasMissed, isLoading: false, isStale: false })
     } catch (thrown) {
       const failure = failureOf(thrown)
       if (isLast()) set(room, { isLoading: false, failure })
@@ -161,6 +164,9 @@ export const useTimelines = defineStore('timelines', () => {
   function change(room: string, next: (timeline: OpenTimeline) => Timeline): void {
     const timeline = all.value.get(room)
     if (timeline === undefined) return
+    // The page that is being read may end before this, which is left out as long as newer messages are not here.
+    const request = requests.get(room)
+    if (timeline.hasNewer && request !== undefined) request.hasMissed = true
     const changed = next(timeline)
     if (changed !== timeline) set(room, changed)
   }
