@@ -107,7 +107,7 @@ test('a file is uploaded once, a picture is shown, and what the service would re
   await chooser.setInputFiles([{ name: 'plan.png', mimeType: 'image/png', buffer: pixel }, { name: 'Prüfung\u202Etxt.exe', mimeType: 'application/octet-stream', buffer: Buffer.from('abc') }])
   const chosen = page.getByRole('list', { name: 'Dateien, die mitgesendet werden' }).getByRole('listitem')
   await expect(chosen).toHaveCount(2)
-  // What was chosen survives a reload, as a text does.
+  // Chosen files survive a reload, as a text does.
   await page.waitForTimeout(600)
   await page.reload()
   await expect(chosen).toHaveCount(2)

@@ -1,4 +1,4 @@
-// What hostile or careless people write, and what other Matrix clients send in their name.
+// Hostile and careless input, typed here and sent by other Matrix clients.
 import { expect, type Page, test } from '@playwright/test'
 import { externalLogin, open, Person, roomPath, run } from './service'
 

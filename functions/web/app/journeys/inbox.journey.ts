@@ -21,7 +21,7 @@ test('what was seen on one device is seen on the other, and after a new sign-in'
 })
 
 test('filters stand in the address and ask the service, and a card opens its message', async ({ browser }) => {
-  // What was there before somebody came is read.
+  // Notifications from before somebody's first sign-in are read.
   await Person.of('schmidt')
   const machine = { target_type: 'entity_room', entity_type: 'machine', entity_id: `m${run}` }
   await notify({ title: `Druck ${run} zu hoch`, source_app: 'presse-app', priority: 'urgent', ...machine })

@@ -109,7 +109,7 @@ test('with forced colours, each control has an edge or a text, and an urgent not
     buttons.filter((button) => button.checkVisibility() && button.textContent?.trim() === '' && button.querySelector('svg') === null).map((button) => button.outerHTML),
   )
   expect(nameless).toEqual([])
-  // What is chosen is told by more than a background, which forced colours take away.
+  // Forced colours take backgrounds away: the chosen chat has another mark, too.
   const chosen = page.getByRole('link', { name: /^Anna Schmidt/ }).first()
   await expect(chosen).toHaveAttribute('aria-current', 'page')
   expect(await chosen.evaluate((element) => getComputedStyle(element).outlineStyle)).not.toBe('none')

@@ -1,4 +1,4 @@
-// What is printed is the conversation, not the window.
+// A printed page holds the conversation, not the window.
 import { execFileSync } from 'node:child_process'
 import { expect, test } from '@playwright/test'
 import { open, Person, roomPath, run } from './service'

@@ -1,4 +1,4 @@
-// What the Hub puts into the address.
+// The parameters that the Hub puts into the address.
 import { expect, it } from 'vitest'
 import { parseHubSignIn } from './hub_sign_in'
 

@@ -1,4 +1,4 @@
-// What the Hub puts into the address. It is taken off before anything can log or keep it.
+// The parameters that the Hub puts into the address. They are taken off before anything can log or keep them.
 
 export interface HubSignIn {
   /** The token of `?hub_token=`; `null` without one. */

@@ -1,4 +1,4 @@
-// What was typed and chosen and not sent, by room. It survives a reload and the end of the browser.
+// Drafts by room: text and files that are not sent yet. They survive a reload and the end of the browser.
 import { useDebounceFn } from '@vueuse/core'
 import { defineStore } from 'pinia'
 import { shallowReactive } from 'vue'

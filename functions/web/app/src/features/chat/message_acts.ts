@@ -1,4 +1,4 @@
-// What people do with a message: react, reply, edit, delete. A failure is said, and what was shown before is back.
+// Acts on a message: react, reply, edit, delete. After a failure, which is shown, the message is as before.
 import { useI18n } from 'vue-i18n'
 import { editMessage, react, redactMessage, withdrawReaction } from '@/api/calls'
 import { failureOf } from '@/api/problem'
