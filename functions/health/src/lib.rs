@@ -67,5 +67,5 @@ async fn health(State(app): State<App>) -> (StatusCode, Json<Health>) {
 
 /// Checks the copy of the event log. Without one, the log is in the database.
 async fn check_copy(app: &App) -> messenger_core::Result<()> {
-    if app.reads_copy { app.messenger.operations().check_feed().await } else { Ok(()) }
+    if app.reads_copy() { app.messenger.operations().check_feed().await } else { Ok(()) }
 }

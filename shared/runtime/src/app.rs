@@ -40,10 +40,6 @@ pub struct App {
     /// The relay of the copy of the event log; `None` if events are read from PostgreSQL, and without a
     /// database.
     pub relay: Option<Arc<dyn Relay>>,
-    /// Whether events are read from a copy of the event log.
-    pub reads_copy: bool,
-    /// Whether the process has a database.
-    pub(crate) has_database: bool,
     /// The engines of administration; `None` on ports that do not serve it.
     administration: Option<Administration>,
     /// Whether everybody reaches each path of this process: the router, and every function on Lambda.
@@ -93,7 +89,7 @@ impl App {
         });
         let adapters = Adapters { store: Some((*store).clone()), homeserver: matrix };
         let app = Self::with(&ports, config).of_program(program).administered(&admin_ports);
-        Ok(Self { adapters: Some(Arc::new(adapters)), reads_copy: relay.is_some(), relay, ..app })
+        Ok(Self { adapters: Some(Arc::new(adapters)), relay, ..app })
     }
 
     /// Attaches the copy of the event log alone.
@@ -109,7 +105,7 @@ impl App {
         let ports = Ports { feed, users, memberships, cursors, ephemeral_bus, ..ports };
         let adapters = Adapters { store: None, homeserver: matrix };
         let app = Self::with(&ports, config).of_program(program);
-        Ok(Self { adapters: Some(Arc::new(adapters)), reads_copy: true, has_database: false, ..app })
+        Ok(Self { adapters: Some(Arc::new(adapters)), ..app })
     }
 
     /// Attaches any ports, such as those of tests.
@@ -123,8 +119,6 @@ impl App {
             shutdown: Shutdown::default(),
             adapters: None,
             relay: None,
-            reads_copy: false,
-            has_database: true,
             administration: None,
             is_public: false,
             messenger: Messenger::new(ports, config.settings.clone()),
@@ -133,6 +127,16 @@ impl App {
             config: Arc::new(config),
             broker: Arc::default(),
         }
+    }
+
+    /// Returns whether events are read from a copy of the event log.
+    pub fn reads_copy(&self) -> bool {
+        self.relay.is_some() || !self.has_database()
+    }
+
+    /// Returns whether the process has a database.
+    pub(crate) fn has_database(&self) -> bool {
+        self.adapters.as_ref().is_none_or(|adapters| adapters.store.is_some())
     }
 
     /// Makes it the app of a program.

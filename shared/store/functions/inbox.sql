@@ -34,8 +34,9 @@ end $$;
 -- entity.
 --
 -- Each scan reads one index in its order, between two bounds: that of the entity, of the app, of urgent ones, or
--- of the readers. No other index has this order, and the planner may not sort: it would read a whole tenant first. A call looks at 1000 notifications of a scan at most: `next_before` is
--- where the next one goes on, and the page may be short. It is null at the end.
+-- of the readers. No other index has this order, and the planner may not sort: it would read a whole tenant first.
+-- A call looks at 1000 notifications of a scan at most: `next_before` is where the next one goes on, and the page
+-- may be short. It is null at the end.
 create or replace function inbox_page(
     p_tenant bigint, p_user text, p_before bigint, p_limit bigint, p_queue text, p_app text, p_priority text,
     p_since timestamptz, p_unread boolean,

@@ -176,19 +176,11 @@ impl HistoryReader {
                 edits = None;
             }
             let page = match page {
-                Err(error) if error.failure() == Some(Failure::UnknownToken) => {
-                    return Err(unknown_position());
-                }
                 // The homeserver refuses the predecessor's history to users who were not its members.
                 Err(error) if error.refusal().is_some() && position.former.is_some() => {
                     return self.edited_page(caller, messages, edits, None).await;
                 }
-                Err(error) => {
-                    return Err(self
-                        .authorization
-                        .explain(caller, room, &caller.user, Action::Other, error)
-                        .await);
-                }
+                Err(error) => return Err(self.explain(caller, room, error).await),
                 Ok(page) => page,
             };
             let (start, end, former) = (page.start.clone(), page.end.clone(), position.former.clone());
@@ -214,6 +206,14 @@ impl HistoryReader {
             }
         }
         self.edited_page(caller, messages, edits, Some(position)).await
+    }
+
+    /// Returns the reason why a page could not be read, for the caller.
+    async fn explain(&self, caller: &Caller, room: &RoomId, error: Error) -> Error {
+        if error.failure() == Some(Failure::UnknownToken) {
+            return unknown_position();
+        }
+        self.authorization.explain(caller, room, &caller.user, Action::Other, error).await
     }
 
     /// Returns the source of a room of which the caller is a member, or of a predecessor of such a room.

@@ -195,17 +195,10 @@ impl Messages {
         }
         let timestamp = in_milliseconds(self.clock.now());
         let event_id = match self.timeline.send_as(room, &sender, &id, timestamp, &event_content).await {
-            Err(error) => {
-                return Err(self
-                    .authorization
-                    .explain(caller, room, &caller.user, Action::Send, error)
-                    .await);
-            }
+            Err(error) => return Err(self.refused(caller, room, Action::Send, error).await),
             Ok(event) => event,
         };
-        let (room_id, content) = (room.clone(), Content::Message(content));
-        let sent =
-            RoomEvent { event_id, room_id, sender, timestamp, content, edited: None, notification: None };
+        let sent = RoomEvent::sent(event_id, room, sender, timestamp, Content::Message(content));
         let event = self.first_sent(sent, transaction.is_some(), earlier).await;
         if transaction.is_some() {
             self.attempts.put(id, Some(event.clone()));

@@ -71,12 +71,7 @@ impl Reactions {
         let id = self.transactions.of_act(caller.user.id(), room, &act, transaction).await?;
         let timestamp = self.clock.now();
         let sent = match self.relations.react(reaction, &id, timestamp).await {
-            Err(error) => {
-                return Err(self
-                    .authorization
-                    .explain(caller, room, &caller.user, Action::Send, error)
-                    .await);
-            }
+            Err(error) => return Err(self.messages.refused(caller, room, Action::Send, error).await),
             Ok(sent) => sent,
         };
         let Some(event_id) = sent else {
@@ -87,11 +82,9 @@ impl Reactions {
             });
         };
         let content = Content::Reaction { of: event.clone(), key: key.to_owned() };
-        let (id, room_id) = (event_id.clone(), room.clone());
-        let sent =
-            RoomEvent { event_id, room_id, sender, timestamp, content, edited: None, notification: None };
+        let sent = RoomEvent::sent(event_id.clone(), room, sender, timestamp, content);
         self.messages.expect_and_wait(sent).await;
-        Ok(id)
+        Ok(event_id)
     }
 
     /// Removes the caller's reaction with this key. Repeating it changes nothing.

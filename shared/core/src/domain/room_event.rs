@@ -27,6 +27,20 @@ pub struct RoomEvent {
     pub notification: Option<NotificationId>,
 }
 
+impl RoomEvent {
+    /// Returns an event that this service has sent, as the homeserver will return it.
+    pub(crate) fn sent(
+        event_id: EventId,
+        room: &RoomId,
+        sender: MatrixUserId,
+        timestamp: Timestamp,
+        content: Content,
+    ) -> Self {
+        let room_id = room.clone();
+        Self { event_id, room_id, sender, timestamp, content, edited: None, notification: None }
+    }
+}
+
 /// The content of an event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Content {

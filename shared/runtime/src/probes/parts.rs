@@ -61,7 +61,7 @@ async fn worker(app: &App) -> Vec<Part> {
 
 /// Checks the database, if the process has one.
 async fn database(app: &App) -> Option<Part> {
-    if !app.has_database {
+    if !app.has_database() {
         return None;
     }
     let answer = timeout(PATIENCE, app.messenger.operations().check_database()).await;
@@ -74,13 +74,13 @@ async fn database(app: &App) -> Option<Part> {
 /// Checks the copy of the event log, if events are read from it. Another process would do no better, so it
 /// is only reported, unless the process has nothing else.
 async fn feed_copy(app: &App) -> Option<Part> {
-    if !app.reads_copy {
+    if !app.reads_copy() {
         return None;
     }
     let answer = timeout(PATIENCE, app.readings.feed_span(&app.messenger)).await;
     let is_read = matches!(answer, Ok(Ok(_)));
     let result = check(is_read, || "DynamoDB does not answer, or has no copy yet".to_owned());
-    Some(if app.has_database { Part::reported("copy", result) } else { Part::required("copy", result) })
+    Some(if app.has_database() { Part::reported("copy", result) } else { Part::required("copy", result) })
 }
 
 /// Checks the homeserver, if the program needs it.

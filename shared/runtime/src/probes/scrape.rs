@@ -67,7 +67,7 @@ async fn render(app: &App) -> String {
         },
     );
     let span = span.ok().and_then(Result::ok);
-    if app.has_database {
+    if app.has_database() {
         metrics.gauge(names::DATABASE_UP, &[], flag(matches!(database, Ok(Ok(())))));
     }
     if app.program.role == Role::Worker {

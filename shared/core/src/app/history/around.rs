@@ -3,10 +3,9 @@
 use crate::{
     app::history::{HistoryPosition, HistoryReader, PAGES, Source, unknown_position},
     domain::{
-        error::{Error, Failure, Result},
+        error::{Error, Result},
         id::{EventId, RoomId},
         message::History,
-        room::Action,
         room_event::{Content, RoomEvent},
         user::Caller,
     },
@@ -54,15 +53,7 @@ impl HistoryReader {
         // Pages without any message are skipped.
         for _ in 0..PAGES {
             let page = match self.timeline.later(&source.room, &token, limit, source.reader.as_ref()).await {
-                Err(error) if error.failure() == Some(Failure::UnknownToken) => {
-                    return Err(unknown_position());
-                }
-                Err(error) => {
-                    return Err(self
-                        .authorization
-                        .explain(caller, room, &caller.user, Action::Other, error)
-                        .await);
-                }
+                Err(error) => return Err(self.explain(caller, room, error).await),
                 Ok(page) => page,
             };
             messages = page.events.into_iter().rev().filter(is_message).collect();

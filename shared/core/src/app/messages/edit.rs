@@ -49,17 +49,7 @@ impl Messages {
             Ok(edit) => edit,
         };
         let edit = Content::Edited { of: event.clone(), content: content.clone() };
-        let room_id = room.clone();
-        self.expect_and_wait(RoomEvent {
-            event_id,
-            room_id,
-            sender,
-            timestamp,
-            content: edit,
-            edited: None,
-            notification: None,
-        })
-        .await;
+        self.expect_and_wait(RoomEvent::sent(event_id, room, sender, timestamp, edit)).await;
         let edited = original.with_edit(Some(content)).message(caller.user.display_name.clone(), mentions);
         Ok(Message { is_edited: true, ..edited.ok_or(Error::NotFound("message"))? })
     }
@@ -115,18 +105,8 @@ impl Messages {
             Ok(redaction) => redaction,
         };
         let timestamp = in_milliseconds(self.clock.now());
-        let (room_id, sender) = (room.clone(), sender.clone());
         let content = Content::Redacted { of: event.clone() };
-        self.expect_and_wait(RoomEvent {
-            event_id,
-            room_id,
-            sender,
-            timestamp,
-            content,
-            edited: None,
-            notification: None,
-        })
-        .await;
+        self.expect_and_wait(RoomEvent::sent(event_id, room, sender.clone(), timestamp, content)).await;
         Ok(())
     }
 
@@ -156,7 +136,14 @@ impl Messages {
         self.echoes.wait_in(iter::once(&room)).await;
     }
 
-    async fn refused(&self, caller: &Caller, room: &RoomId, action: Action, error: Error) -> Error {
+    /// Returns the reason why the homeserver refused an act of the caller.
+    pub(crate) async fn refused(
+        &self,
+        caller: &Caller,
+        room: &RoomId,
+        action: Action,
+        error: Error,
+    ) -> Error {
         self.authorization.explain(caller, room, &caller.user, action, error).await
     }
 }
