@@ -95,7 +95,7 @@ async fn a_repeated_message_is_published_once() {
         "body": "Hallo",
         "event_id": "$1",
         "formatted_body": null,
-        "id": 3,
+        "id": 4,
         "mentions": {
           "hub_user_ids": [],
           "room": false
@@ -231,8 +231,8 @@ async fn joins_and_leaves_are_published() {
     let events: Vec<_> =
         app.messenger.memory.events()[before..].iter().map(messenger_core::event::Event::json).collect();
     insta::assert_snapshot!(events.join("\n"), @r#"
-    {"id":3,"type":"room_joined","room":{"display_name":"Allgemein","encrypted":false,"entity_id":null,"entity_type":null,"last_message":"[inventory] Willkommen","last_message_ts":"2026-01-01T06:00:01.000000Z","matrix_room_id":"!room1","mention_count":0,"muted":false,"read_event_id":"$event1","room_type":"general","topic":null,"unread_count":0},"room_id":"!room1"}
-    {"id":4,"type":"room_left","room":{"display_name":"Allgemein","encrypted":false,"entity_id":null,"entity_type":null,"last_message":"[inventory] Willkommen","last_message_ts":"2026-01-01T06:00:01.000000Z","matrix_room_id":"!room1","mention_count":0,"muted":false,"read_event_id":"$event1","room_type":"general","topic":null,"unread_count":0},"room_id":"!room1"}
+    {"id":4,"type":"room_joined","room":{"display_name":"Allgemein","encrypted":false,"entity_id":null,"entity_type":null,"last_message":"[inventory] Willkommen","last_message_ts":"2026-01-01T06:00:01.000000Z","matrix_room_id":"!room1","mention_count":0,"muted":false,"read_event_id":"$event1","room_type":"general","topic":null,"unread_count":0},"room_id":"!room1"}
+    {"id":5,"type":"room_left","room":{"display_name":"Allgemein","encrypted":false,"entity_id":null,"entity_type":null,"last_message":"[inventory] Willkommen","last_message_ts":"2026-01-01T06:00:01.000000Z","matrix_room_id":"!room1","mention_count":0,"muted":false,"read_event_id":"$event1","room_type":"general","topic":null,"unread_count":0},"room_id":"!room1"}
     "#);
 }
 
