@@ -1,4 +1,5 @@
-//! Embeds the built front end: writes a table of the files below `dist/app`, which is empty without a build.
+//! Embeds the built front end: copies the files below `dist/app` and writes a table of them, which is empty
+//! without a build.
 
 use std::{
     env, fs, io,
@@ -12,15 +13,38 @@ fn main() -> io::Result<()> {
     println!("cargo::rerun-if-changed=build.rs");
     // The folder exists without a build, too: Cargo would run this for ever otherwise.
     println!("cargo::rerun-if-changed=dist");
-    let root = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").unwrap_or_default()).join("dist/app");
+    let built = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").unwrap_or_default()).join("dist/app");
+    let target = PathBuf::from(env::var_os("OUT_DIR").unwrap_or_default());
+    let root = target.join("app");
+    if root.is_dir() {
+        fs::remove_dir_all(&root)?;
+    }
+    // Another command may build the pages anew while this crate is compiled: the compiler reads copies.
+    if built.is_dir() {
+        copy(&built, &root)?;
+    }
     let mut files = Vec::new();
     if root.is_dir() {
         collect(&root, &mut files)?;
     }
     files.sort();
     let table: String = files.iter().map(|file| line(&root, file)).collect();
-    let target = PathBuf::from(env::var_os("OUT_DIR").unwrap_or_default()).join("files.rs");
-    fs::write(target, format!("&[\n{table}]\n"))
+    fs::write(target.join("files.rs"), format!("&[\n{table}]\n"))
+}
+
+/// Copies a folder with all that is in it.
+fn copy(from: &Path, to: &Path) -> io::Result<()> {
+    fs::create_dir_all(to)?;
+    for entry in fs::read_dir(from)? {
+        let entry = entry?;
+        let target = to.join(entry.file_name());
+        if entry.path().is_dir() {
+            copy(&entry.path(), &target)?;
+        } else {
+            fs::copy(entry.path(), target)?;
+        }
+    }
+    Ok(())
 }
 
 /// Collects the files below a folder, without their compressed copies.
