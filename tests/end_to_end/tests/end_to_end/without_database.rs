@@ -171,6 +171,9 @@ async fn members_get_the_messages_of_their_rooms_from_the_join_to_the_leave() {
     let mut stream = streamed.stream(None).await;
     let in_room = format!("/api/v1/rooms/{}", segment(&room));
     say("before the join").await;
+    // Homeservers push messages: the stream orders them by their arrival here.
+    let heard = alone.signed_in(&anna).await;
+    heard.stream(Some("0")).await.next_of("new_message").await;
     let invited = anna.post(&format!("{in_room}/invite"), &json!({ "hub_user_id": "bert" })).await;
     assert!(invited.status.is_success(), "{}", invited.body);
     bert.post(&format!("{in_room}/join"), &json!({})).await;
