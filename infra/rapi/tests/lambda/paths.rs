@@ -113,7 +113,8 @@ async fn the_router_prints_links_below_the_base_path() {
         let request = Request::get(path).header("Accept", "text/html");
         router.call(&request.event(&gateway)).await.expect("an answer")
     };
-    assert!(get("/").await.text().contains("href=\"/prod/docs\""));
+    // The built page has it in `base`, the one that is shown without a build in its links.
+    assert!(get("/").await.text().contains("href=\"/prod/"));
     assert_eq!(get("/openapi.json").await.json().expect("JSON")["servers"][0]["url"], "/prod");
     let docs = get("/docs").await.text();
     assert!(docs.contains("href=\"docs/style.css\"") && docs.contains("href=\"openapi.json\""));
