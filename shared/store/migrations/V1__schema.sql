@@ -63,10 +63,12 @@ create table events (
     notification_created_at timestamptz,
     -- The room that the event is about; null if there is none, or if it is still to be created.
     room_id         text,
-    -- The fields of the event, as the text of a JSON object; null if they stand in the next three columns.
+    -- The fields of the event, as the text of a JSON object; null if they stand in the next four columns.
     payload         text,
     -- The number of unread messages that are left (`unread`).
     unread_count    bigint,
+    -- The number of them that mention the user (`unread`).
+    mention_count   bigint,
     -- The new role of the user (`role_changed`).
     role            text,
     -- The room (`room_joined`, `room_left`); null if it is not registered.

@@ -19,9 +19,9 @@ use crate::{error::fault, room_views};
 macro_rules! columns {
     () => {
         "position, audience, kind, notification_id, notification_created_at, payload, about, is_redaction,
-            unread_count, role, room_id, (room).display_name, (room).room_type, (room).topic, (room).entity_type,
-            (room).entity_id, (room).last_message_ts, (room).unread_count, (room).last_message, (room).encrypted,
-            (room).mention_count, (room).muted, (room).read_event_id"
+            unread_count, mention_count, role, room_id, (room).display_name, (room).room_type, (room).topic,
+            (room).entity_type, (room).entity_id, (room).last_message_ts, (room).unread_count,
+            (room).last_message, (room).encrypted, (room).mention_count, (room).muted, (room).read_event_id"
     };
 }
 
@@ -34,7 +34,7 @@ pub(super) const READING: &str = "reading the event log";
 pub(super) const COUNT: usize = ROOM + 13;
 
 /// The first column of a room: its id, followed by its name.
-const ROOM: usize = 10;
+const ROOM: usize = 11;
 
 /// Reads an event.
 pub(super) fn event(row: &Row) -> Result<Event> {
@@ -67,11 +67,12 @@ fn payload(row: &Row, kind: Kind, room: Option<&RoomId>) -> Result<Payload> {
         Kind::RoomJoined => EventPayload::RoomJoined(membership(room_id()?)),
         Kind::RoomLeft => EventPayload::RoomLeft(membership(room_id()?)),
         Kind::Unread => {
-            let unread_count = row.get::<_, Option<i64>>(8).ok_or_else(incomplete)?;
-            EventPayload::Unread(Unread { room_id: room_id()?, unread_count })
+            let count = |column| row.get::<_, Option<i64>>(column).ok_or_else(incomplete);
+            let (unread_count, mention_count) = (count(8)?, count(9)?);
+            EventPayload::Unread(Unread { room_id: room_id()?, unread_count, mention_count })
         }
         Kind::RoleChanged => {
-            let role = row.get::<_, Option<&str>>(9).ok_or_else(incomplete)?;
+            let role = row.get::<_, Option<&str>>(10).ok_or_else(incomplete)?;
             EventPayload::RoleChanged(RoleChanged { role: Role::from_hub(role) })
         }
         Kind::AccessWithdrawn => EventPayload::AccessWithdrawn {},

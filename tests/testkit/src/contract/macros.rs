@@ -114,6 +114,7 @@ macro_rules! contract_tests {
         }
         $crate::contract_module! { $create, receipts:
             a_receipt_moves_the_read_position_forward_only,
+            a_receipt_reports_the_mentions_that_are_left,
             a_receipt_for_an_unknown_event_is_returned,
             receipts_of_non_members_change_nothing,
             receipts_concurrent_with_messages_keep_the_count,

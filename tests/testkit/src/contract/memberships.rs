@@ -134,7 +134,7 @@ pub async fn each_event_of_a_user_has_the_payload_of_its_typed_form(store: &dyn 
     let membership = |room| payload::Membership { room_id: &room_id, room: Some(payload::Room::from(room)) };
     let expected = [
         EventPayload::RoomJoined(membership(&joined)),
-        EventPayload::Unread(Unread { room_id: &room_id, unread_count: 0 }),
+        EventPayload::Unread(Unread { room_id: &room_id, unread_count: 0, mention_count: 0 }),
         EventPayload::RoomLeft(membership(&left)),
         EventPayload::RoleChanged(RoleChanged { role: Role::Viewer }),
         EventPayload::AccessWithdrawn {},

@@ -4,6 +4,7 @@ use messenger_core::{
     Ports, Result,
     event::{Audience, Kind},
     id::{EventId, Position},
+    message::Mentions,
     port::{Change, ReadUpTo},
     room::{Profile, RoomKey, RoomKind},
 };
@@ -11,7 +12,7 @@ use serde_json::{Value, json};
 
 use super::{
     Store, concurrently,
-    messages::{ingested, message, with_members},
+    messages::{ingested, mentioning, message, with_members},
 };
 use crate::fixtures::{OTHER_TENANT, TENANT, all_of, identity, room, user};
 
@@ -23,6 +24,12 @@ fn receipt(who: &str, events: &[&str]) -> ReadUpTo {
 async fn unread(ports: &Ports, who: &str) -> Result<i64> {
     let seen = ports.room_views.room(TENANT, &user(who), &room("!1")).await?;
     Ok(seen.expect("a member").unread_count)
+}
+
+/// Returns the numbers of unread messages and of mentions of an `unread` event.
+fn counts(event: &Value) -> (i64, i64) {
+    let count = |name: &str| event[name].as_i64().expect("a number");
+    (count("unread_count"), count("mention_count"))
 }
 
 /// Returns the `unread` events of a user's devices.
@@ -42,13 +49,26 @@ pub async fn a_receipt_moves_the_read_position_forward_only(store: &dyn Store) -
         left.push(unread(&ports, "bert").await?);
     }
     assert_eq!(left, [2, 2, 2, 0, 0, 0]);
-    let expected = [2, 0].map(|count| json!({ "room_id": "!1", "unread_count": count }));
+    let expected = [2, 0].map(|count| json!({ "room_id": "!1", "unread_count": count, "mention_count": 0 }));
     assert_eq!(unread_events(&ports, "bert").await?, expected);
     // A message that was read here is read on the homeserver, too, and its receipt returns.
     ports.messages.ingest(&[message("$5")]).await?;
     ports.room_views.read(TENANT, &user("bert"), &room("!1")).await?;
     ports.room_views.read_up_to(&[receipt("bert", &["$5"]), receipt("bert", &["$4"])]).await?;
     assert_eq!((unread(&ports, "bert").await?, unread_events(&ports, "bert").await?.len()), (0, 3));
+    Ok(())
+}
+
+/// The event of a read position names the mentions that are left, as the list of rooms does.
+pub async fn a_receipt_reports_the_mentions_that_are_left(store: &dyn Store) -> Result<()> {
+    let ports = with_members(store).await?;
+    let to = |id: &str, who: &str| mentioning(id, Mentions { users: vec![user(who)], room: false });
+    ports.messages.ingest(&[to("$1", "bert"), to("$2", "bert"), to("$3", "anna"), message("$4")]).await?;
+    for event in ["$1", "$2", "$4"] {
+        ports.room_views.read_up_to(&[receipt("bert", &[event])]).await?;
+    }
+    let counts: Vec<_> = unread_events(&ports, "bert").await?.iter().map(counts).collect();
+    assert_eq!(counts, [(3, 1), (2, 0), (0, 0)]);
     Ok(())
 }
 

@@ -114,7 +114,7 @@ impl RoomViews for Memory {
             let read = state.members.get_mut(&(tenant, user.clone(), room.clone()))?;
             let changed = std::mem::replace(read, count) < count;
             if changed {
-                let unread = EventPayload::Unread(Unread { room_id: room, unread_count: 0 });
+                let unread = EventPayload::Unread(Unread { room_id: room, unread_count: 0, mention_count: 0 });
                 state.publish_to_user(tenant, user, &unread);
             }
             Some(Read { changed, last: state.summary(room).last_event })
@@ -148,7 +148,8 @@ impl State {
         let Some(place) = summary.place(events) else { return true };
         if place > read {
             self.members.insert(member.clone(), place);
-            let unread = Unread { room_id: room, unread_count: summary.count - place };
+            let mention_count = self.mention_count(&user, room, place);
+            let unread = Unread { room_id: room, unread_count: summary.count - place, mention_count };
             self.publish_to_user(member.0, &user, &EventPayload::Unread(unread));
         }
         false

@@ -53,11 +53,11 @@ describe('the room list', () => {
   })
 
   it('takes the count of the service, and drops a room that was left', async () => {
-    vi.mocked(fetchRooms).mockResolvedValue([room('!a', { unread_count: 4 })])
+    vi.mocked(fetchRooms).mockResolvedValue([room('!a', { unread_count: 4, mention_count: 3 })])
     const rooms = useRooms()
     await rooms.load()
-    rooms.apply({ type: 'unread', room_id: '!a', unread_count: 2 } as StreamedEvent, '@me:hub')
-    expect(rooms.unreadCount).toBe(2)
+    rooms.apply({ type: 'unread', room_id: '!a', unread_count: 2, mention_count: 1 } as StreamedEvent, '@me:hub')
+    expect(rooms.all.get('!a')).toMatchObject({ unread_count: 2, mention_count: 1 })
     rooms.apply({ type: 'room_left', room_id: '!a' } as StreamedEvent, '@me:hub')
     expect(rooms.all.size).toBe(0)
   })

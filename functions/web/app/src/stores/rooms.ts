@@ -4,7 +4,7 @@ import { defineStore } from 'pinia'
 import { computed, ref, shallowRef } from 'vue'
 import { rooms as fetchRooms } from '@/api/calls'
 import { type Failure, failureOf } from '@/api/problem'
-import type { NewMessageEvent, Room, StreamedEvent } from '@/api/types'
+import type { NewMessageEvent, Room, StreamedEvent, UnreadEvent } from '@/api/types'
 import { compareActivity, sectionOf, SECTIONS } from './sections'
 
 /** The least time between two readings of the list that events ask for, in milliseconds. */
@@ -106,9 +106,9 @@ export const useRooms = defineStore('rooms', () => {
   }
 
   /** Something was read, on whichever device: all until the last message, or nobody here knows until which. */
-  function applyUnread({ room_id, unread_count }: { room_id: string; unread_count: number }): void {
-    const read = unread_count === 0 ? { mention_count: 0, read_event_id: lastMessages.get(room_id) ?? null } : { read_event_id: null }
-    change(room_id, { unread_count, ...read })
+  function applyUnread({ room_id, unread_count, mention_count }: UnreadEvent): void {
+    const read_event_id = unread_count === 0 ? (lastMessages.get(room_id) ?? null) : null
+    change(room_id, { unread_count, mention_count, read_event_id })
   }
 
   /** A changed message may be the last one of its room. Only if nobody knows that here, the list is read again. */

@@ -245,7 +245,7 @@ pub struct Room<'a> {
     unread_count: i64,
 }
 
-/// The number of unread messages of a room.
+/// The numbers of unread messages and mentions of a room.
 #[derive(Debug, Clone, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Unread<'a> {
@@ -253,6 +253,8 @@ pub struct Unread<'a> {
     pub room_id: &'a RoomId,
     /// The number of messages after the last one that the user has read.
     pub unread_count: i64,
+    /// The number of them that mention the user, among the last thousand of the room.
+    pub mention_count: i64,
 }
 
 /// A room whose sounds a user has switched off or on.
@@ -574,8 +576,8 @@ mod tests {
         check(&EventPayload::RoomJoined(joined), Kind::RoomJoined, json);
         let left = Membership { room_id, room: None };
         check(&EventPayload::RoomLeft(left), Kind::RoomLeft, r#"{"room":null,"room_id":"!1"}"#);
-        let unread = Unread { room_id, unread_count: 3 };
-        check(&EventPayload::Unread(unread), Kind::Unread, r#"{"room_id":"!1","unread_count":3}"#);
+        let unread = Unread { room_id, unread_count: 3, mention_count: 1 };
+        check(&EventPayload::Unread(unread), Kind::Unread, r#"{"room_id":"!1","unread_count":3,"mention_count":1}"#);
         let muted = EventPayload::RoomMuted(RoomMuted { room_id, muted: true });
         check(&muted, Kind::RoomMuted, r#"{"room_id":"!1","muted":true}"#);
     }
