@@ -11,8 +11,9 @@ use messenger_core::{
 };
 use messenger_runtime::{
     ApiError,
-    caller::{Authenticated, Sending},
+    caller::{Authenticated, ClientAddress, Sending},
     fields::{Fields, JsonBody, Path},
+    traces::RequestOrigin,
 };
 use tracing::instrument;
 
@@ -37,12 +38,15 @@ pub(crate) async fn edit(
 pub(crate) async fn redact(
     State(messenger): State<Messenger>,
     Sending(Authenticated(caller)): Sending<Authenticated>,
+    ClientAddress(address): ClientAddress,
+    RequestOrigin(origin): RequestOrigin,
     Path((room, event)): Path<(String, String)>,
     RawQuery(query): RawQuery,
 ) -> Result<StatusCode, ApiError> {
     let reason = request::reason(Fields::from_query(query.as_deref()))?;
     let (room, event) = message_ids(room, event)?;
-    messenger.messages().redact(&caller, &room, &event, reason.as_deref()).await?;
+    let request = (address, origin.request_id);
+    messenger.messages().redact(&caller, &room, &event, reason.as_deref(), request).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -5,6 +5,7 @@ mod content;
 use async_trait::async_trait;
 use messenger_core::{
     Result,
+    admin::{Administrator, Redaction},
     event::Kind,
     id::{EventId, HubUserId, MatrixUserId, RoomId, TenantId},
     media::{Mxc, Posted},
@@ -15,7 +16,7 @@ use messenger_core::{
 use serde_json::{Value, json};
 use tokio_postgres::Row;
 
-use crate::PgStore;
+use crate::{PgStore, admin::ActParameters};
 
 const INGEST: &str = "select ingest_events($1)";
 const IS_INGESTED: &str = "select exists (select from event_keys where key = $1)";
@@ -51,6 +52,7 @@ const REACTIONS: &str = "select event_id, key, users, is_own
 const REACTIONS_OF: &str = "select reaction_event_id from reactions
     where event_id = $1 and key = $2 and sender = $3 and matrix_room_id = $4
     order by received_at, reaction_event_id";
+const RECORD_REDACTION: &str = "select append_audit($1, $2, $3, $4, 'message.redact', $5, null, $6)";
 const OWN: &str = "insert into media_owners (mxc, owner, since) values ($1, $2, '-infinity')
     on conflict (mxc) do update set owner = excluded.owner, since = excluded.since";
 /// In a replaced room the members of its successor count; in a restricted one, those who had joined before
@@ -128,6 +130,16 @@ impl Messages for PgStore {
             [&of.as_str(), &key, &sender.as_str(), &room.as_str()];
         let rows = self.database.query("finding a reaction", REACTIONS_OF, &parameters).await?;
         Ok(rows.iter().map(|row| EventId::new(row.get::<_, String>(0))).collect())
+    }
+
+    async fn record_redaction(&self, administrator: &Administrator, redaction: Redaction<'_>) -> Result<()> {
+        let ActParameters { actor, address, request_id } = administrator.into();
+        let Redaction { room, message, sender, reason } = redaction;
+        let after = json!({ "room_id": room, "sender": sender, "reason": reason });
+        let parameters: [&(dyn tokio_postgres::types::ToSql + Sync); 6] =
+            [&administrator.tenant.0, &actor, &address, &request_id, &message.as_str(), &after];
+        self.database.execute("recording a redaction", RECORD_REDACTION, &parameters).await?;
+        Ok(())
     }
 
     async fn own(&self, file: &Mxc, owner: &MatrixUserId) -> Result<()> {

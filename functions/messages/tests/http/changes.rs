@@ -1,7 +1,7 @@
 //! `PATCH` and `DELETE` of messages, and their reactions.
 
 use axum::http::Method;
-use messenger_core::id::MatrixUserId;
+use messenger_core::id::{EventId, HubUserId, MatrixUserId};
 use messenger_runtime::testing::TestResponse;
 use serde_json::{Value, json};
 
@@ -150,7 +150,14 @@ async fn an_administrator_redacts_messages_of_others_in_their_own_rooms() {
     };
     let outsider = app.wire.ask(request("fritz", "super_admin", 2)).await;
     assert_eq!((outsider.status, &outsider.body["detail"]), (404, &json!("room not found")));
-    assert_eq!(app.wire.ask(request("bert", "admin", 1)).await.status, 204);
+    let own = app.sent("bert", "eigenes").await;
+    assert_eq!(app.redact("bert", &own).await.status, 204);
+    assert_eq!(app.messenger.memory.recorded_redactions(), [], "one's own message is no act of administration");
+    for _ in 0..2 {
+        assert_eq!(app.wire.ask(request("bert", "admin", 1)).await.status, 204);
+    }
+    let recorded = [(HubUserId::new("bert"), EventId::new(event.as_str()))];
+    assert_eq!(app.messenger.memory.recorded_redactions(), recorded, "a repetition has no second entry");
     let last = app.messenger.homeserver.messages(&app.room).pop().expect("an event");
     assert_eq!(last.sender, MatrixUserId::new("@messenger:hub.local"));
     assert_eq!(app.newest("anna").await, Value::Null);

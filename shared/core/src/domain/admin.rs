@@ -16,7 +16,7 @@ pub use users::{UserCursor, UserRecord, UserRecordQuery};
 pub use versions::ExpectedVersions;
 
 use crate::domain::{
-    id::{HubUserId, TenantId},
+    id::{EventId, HubUserId, MatrixUserId, RoomId, TenantId},
     origin::RequestId,
 };
 
@@ -38,6 +38,19 @@ pub struct Administrator {
     pub request_id: Option<RequestId>,
 }
 
+/// An administrator's redaction of somebody else's message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Redaction<'a> {
+    /// The room.
+    pub room: &'a RoomId,
+    /// The message.
+    pub message: &'a EventId,
+    /// The sender of the message.
+    pub sender: &'a MatrixUserId,
+    /// The reason that the administrator states.
+    pub reason: Option<&'a str>,
+}
+
 /// An entry of the audit log: one act of an administrator.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AuditEntry {
@@ -51,7 +64,7 @@ pub struct AuditEntry {
     pub actor: HubUserId,
     /// The act, such as `user.rename`.
     pub action: String,
-    /// The object of the act: the id of a user, room or notification.
+    /// The object of the act: the id of a user, room, message or notification.
     pub subject: String,
     /// The changed values before the act; `None` if there were none.
     pub before: Option<Value>,

@@ -5,6 +5,7 @@ use jiff::Timestamp;
 
 use crate::{
     domain::{
+        admin::{Administrator, Redaction},
         error::Result,
         event::{Kind, Payload},
         id::{EventId, HubUserId, MatrixUserId, RoomId, TenantId},
@@ -136,6 +137,9 @@ pub trait Messages: Send + Sync {
     /// Returns the state of a message without this edit; `None` if no such edit of this room was ingested.
     /// Changes nothing.
     async fn without(&self, tenant: TenantId, room: &RoomId, edit: &EventId) -> Result<Option<RedactedEdit>>;
+
+    /// Appends an administrator's redaction of somebody else's message to the audit log.
+    async fn record_redaction(&self, administrator: &Administrator, redaction: Redaction<'_>) -> Result<()>;
 
     /// Stores the owner of a file: the user who uploaded it, even if others name it in messages.
     async fn own(&self, file: &Mxc, owner: &MatrixUserId) -> Result<()>;

@@ -5,13 +5,17 @@ use std::{net::Ipv4Addr, time::Duration};
 use futures::FutureExt as _;
 use messenger_core::{
     Ports,
-    admin::{Administrator, Closure, RoomCursor, RoomQuery, notifications::NotificationAct},
+    admin::{
+        Administrator, AuditQuery, Closure, Redaction, RoomCursor, RoomQuery, notifications::NotificationAct,
+    },
     error::Error,
     id::{EventId, MatrixUserId, RoomId, TenantId},
     lease::Lease,
     message::Mentions,
     notification::{AcceptOutcome, NewNotification, Status},
-    port::{AdminNotifications, AdminRooms, AdminStatistics, Change, ClosedRooms, IngestedEvent},
+    port::{
+        AdminNotifications, AdminRooms, AdminStatistics, AuditLog, Change, ClosedRooms, IngestedEvent,
+    },
     room::{Marks, Profile, RoomKey, RoomKind},
 };
 use messenger_testkit::fixtures::{
@@ -195,6 +199,21 @@ async fn a_room_of_thousands_is_closed_by_one_statement_in_time() {
     assert_eq!(store.close(&chief(TENANT), &closed).await.expect("in time"), Some(Closure::Closed));
     let after = ports.feed.span().await.expect("a span").head;
     assert_eq!(after.0 - before.0, 5000, "each member gets an event");
+}
+
+#[tokio::test]
+async fn a_redaction_by_an_administrator_is_in_the_audit_log() {
+    let database = TestStore::create().await;
+    let (room, message) = (&room("!1"), &EventId::new("$1"));
+    let sender = &MatrixUserId::new("@anna:hub.local");
+    let redaction = Redaction { room, message, sender, reason: Some("insult") };
+    database.ports().messages.record_redaction(&chief(TENANT), redaction).await.expect("stored");
+    let query = AuditQuery { action: Some("message.redact".to_owned()), limit: 10, ..AuditQuery::default() };
+    let entries = database.beside().entries(TENANT, &query).await.expect("entries");
+    let entry = entries.first().expect("one");
+    assert_eq!((entries.len(), entry.actor.as_str(), entry.subject.as_str()), (1, "chief", "$1"));
+    let after = json!({ "room_id": "!1", "sender": "@anna:hub.local", "reason": "insult" });
+    assert_eq!((&entry.before, &entry.after), (&None, &Some(after)));
 }
 
 /// Waits until a session of this database waits for a lock.

@@ -10,6 +10,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use messenger_core::{
     Result,
+    admin::{Administrator, Redaction},
     event::{
         Audience, NewEvent,
         payload::{EventPayload, Unread},
@@ -31,6 +32,8 @@ pub(super) struct Table {
     owners: HashMap<Mxc, Owner>,
     edits: BTreeMap<EventId, StoredEdit>,
     mentions: HashMap<EventId, Mentions<HubUserId>>,
+    /// The redactions in the audit log: the administrator and the message.
+    recorded_redactions: Vec<(HubUserId, EventId)>,
     /// In the order of their arrival.
     reactions: Vec<StoredReaction>,
     /// The count of arrivals at each event.
@@ -97,6 +100,11 @@ impl Memory {
     /// Returns a room's summary.
     pub fn summary(&self, room: &RoomId) -> Summary {
         self.state().conversation.summaries.get(room).cloned().unwrap_or_default()
+    }
+
+    /// Returns the administrators and messages of the redactions in the audit log.
+    pub fn recorded_redactions(&self) -> Vec<(HubUserId, EventId)> {
+        self.state().conversation.recorded_redactions.clone()
     }
 
     /// Returns the number of messages of a room that a user has not read.
@@ -188,6 +196,14 @@ impl Messages for Memory {
                 .iter()
                 .filter(|one| one.room == *room && one.of == *of && one.by == *sender && one.key == key);
             own.map(|one| one.id.clone()).collect()
+        })
+        .await
+    }
+
+    async fn record_redaction(&self, administrator: &Administrator, redaction: Redaction<'_>) -> Result<()> {
+        self.act("recording a redaction", |state| {
+            let (actor, message) = (administrator.actor.clone(), redaction.message.clone());
+            state.conversation.recorded_redactions.push((actor, message));
         })
         .await
     }

@@ -1,7 +1,7 @@
 // Entries of the audit log, as they are shown.
 import type { AuditEntry } from '@/api/admin'
 
-export const ACTIONS = ['user.rename', 'user.external_access', 'user.logout', 'room.close', 'notification.retry', 'notification.cancel', 'notification.readdress', 'notification.test'] as const
+export const ACTIONS = ['user.rename', 'user.external_access', 'user.logout', 'room.close', 'message.redact', 'notification.retry', 'notification.cancel', 'notification.readdress', 'notification.test'] as const
 type Action = (typeof ACTIONS)[number]
 type Name<T extends string> = T extends `${infer First}.${infer Second}` ? `${First}_${Second}` : never
 
