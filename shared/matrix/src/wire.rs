@@ -5,6 +5,7 @@
 mod event;
 mod message;
 mod receipt;
+mod reply_fallback;
 pub(crate) mod state;
 pub(crate) mod sync;
 mod transaction;

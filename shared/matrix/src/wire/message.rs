@@ -7,7 +7,10 @@ use messenger_core::{
 };
 use serde_json::Value;
 
-use super::{has_nul, string};
+use super::{has_nul, reply_fallback, string};
+
+/// The place of the id of the message that a message replies to.
+const REPLIED: &str = "/m.relates_to/m.in_reply_to/event_id";
 
 /// Parses the content of `m.room.message`. Returns `None` if it has no body or no type, as after a redaction.
 pub(super) fn parse_content(content: &Value) -> Option<MessageContent> {
@@ -18,6 +21,8 @@ pub(super) fn parse_content(content: &Value) -> Option<MessageContent> {
 /// without a body.
 pub(super) fn parse_content_as(msg_type: &str, content: &Value) -> Option<MessageContent> {
     let body = string(content.get("body"))?;
+    let is_reply = content.pointer(REPLIED).is_some();
+    let body = if is_reply { reply_fallback::strip_text(&body).to_owned() } else { body };
     let mxc = content.get("url").and_then(Value::as_str).and_then(Mxc::parse);
     let file = mxc.map(|mxc| File {
         mxc,
@@ -29,7 +34,7 @@ pub(super) fn parse_content_as(msg_type: &str, content: &Value) -> Option<Messag
         body,
         msg_type: msg_type.to_owned(),
         file,
-        formatted_body: parse_html(content),
+        formatted_body: parse_html(content, is_reply),
         mentions: parse_mentions(content),
         reply_to: parse_reply(content).filter(|id| !has_nul(id.as_str())),
         txn_id: string(content.get(TXN_ID)).filter(|id| id.chars().count() <= TXN_ID_MAX),
@@ -37,9 +42,14 @@ pub(super) fn parse_content_as(msg_type: &str, content: &Value) -> Option<Messag
 }
 
 /// Returns the text as HTML. Returns `None` if there is none or if it is too long.
-fn parse_html(content: &Value) -> Option<String> {
-    let html = string(content.get("formatted_body")).filter(|html| html.len() <= FORMATTED_MAX)?;
-    (content.get("format")?.as_str()? == HTML).then_some(html)
+fn parse_html(content: &Value, is_reply: bool) -> Option<String> {
+    let html = string(content.get("formatted_body")).filter(|_| is_html(content))?;
+    let html = if is_reply { reply_fallback::strip_html(&html)?.to_owned() } else { html };
+    (html.len() <= FORMATTED_MAX).then_some(html)
+}
+
+fn is_html(content: &Value) -> bool {
+    content.get("format").and_then(Value::as_str) == Some(HTML)
 }
 
 /// Returns the mentioned users, at most [`MENTIONS_MAX`].
@@ -61,7 +71,7 @@ fn parse_reply(content: &Value) -> Option<EventId> {
     if relation.get("is_falling_back").and_then(Value::as_bool) == Some(true) {
         return None;
     }
-    relation.pointer("/m.in_reply_to/event_id")?.as_str().map(EventId::new)
+    content.pointer(REPLIED)?.as_str().map(EventId::new)
 }
 
 #[cfg(test)]
@@ -86,6 +96,22 @@ mod tests {
         };
         assert_eq!(parse_content(&content), Some(expected.clone()));
         assert_eq!(parse_content(&expected.content()), Some(expected), "it is parsed as it is sent");
+    }
+
+    #[test]
+    fn a_reply_of_an_older_client_has_its_own_text_only() {
+        let content = |relation| {
+            json!({
+                "msgtype": "m.text", "body": "> <@a:b> Wer?\n\nIch", "format": HTML,
+                "formatted_body": "<mx-reply><blockquote>Wer?</blockquote></mx-reply><b>Ich</b>",
+                "m.relates_to": relation,
+            })
+        };
+        let reply = parse_content(&content(json!({ "m.in_reply_to": { "event_id": "$1" } }))).unwrap();
+        assert_eq!((reply.body.as_str(), reply.formatted_body.as_deref()), ("Ich", Some("<b>Ich</b>")));
+        let other = parse_content(&content(json!({}))).unwrap();
+        assert_eq!(other.body, "> <@a:b> Wer?\n\nIch", "it is no reply");
+        assert!(other.formatted_body.unwrap().starts_with("<mx-reply>"));
     }
 
     #[test]

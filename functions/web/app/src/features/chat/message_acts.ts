@@ -11,7 +11,6 @@ import { textOf } from '@/stores/texts'
 import type { Row } from '@/stores/timeline'
 import { useTimelines } from '@/stores/timelines'
 import { useToasts } from '@/stores/toasts'
-import { shownText } from './reply_text'
 
 /** Characters of a message that a reply shows. */
 const QUOTED = 200
@@ -48,7 +47,7 @@ export function useMessageActs() {
   }
 
   function reply(row: Row): void {
-    const quote = { eventId: row.event_id, name: row.sender_display_name, text: shownText(row).slice(0, QUOTED) }
+    const quote = { eventId: row.event_id, name: row.sender_display_name, text: row.body.slice(0, QUOTED) }
     drafts.change(row.room_id, { reply: quote })
   }
 
