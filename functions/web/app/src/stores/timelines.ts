@@ -67,27 +67,44 @@ export const useTimelines = defineStore('timelines', () => {
     const known = get(room)
     const first = known.rows[0]
     await load(room, async (readAt) => {
-      const page = await historyFrom(room, first)
-      const messages = page.messages.filter(({ timestamp }) => first === undefined || timestamp >= first.timestamp)
-      return (timeline) => {
-        const next = withNewest(timeline, { ...page, messages }, known.rows, readAt)
-        const isSameStart = messages.length < page.messages.length || next.rows[0]?.event_id === first?.event_id
-        return isSameStart && first !== undefined ? { ...next, before: known.before, hasMore: known.hasMore } : next
-      }
+      const page = await historyFrom(room, {}, first)
+      return (timeline) => replaced(timeline, page, known, readAt)
     })
   }
 
-  /** Reads the newest messages until that of the row, or one page. Pages may be empty: state events stand between. */
-  async function historyFrom(room: string, first: { timestamp: string } | undefined): Promise<History> {
+  /** Reads again the rows that are here, for the sake of a reader far back: the newest messages are not fetched. */
+  async function refresh(room: string): Promise<void> {
+    const known = get(room)
+    const last = known.rows.findLast(({ liveNotification }) => liveNotification === undefined)
+    if (!known.hasNewer || last === undefined) return loadNewest(room)
+    await load(room, async (readAt) => {
+      const page = await historyFrom(room, { around: last.event_id }, known.rows[0])
+      const after = page.start_token ?? null
+      return (timeline) => ({ ...replaced(timeline, page, known, readAt), after, hasNewer: after !== null })
+    })
+  }
+
+  /** Returns the timeline with the messages of a page that reaches its first known row, where it begins as before. */
+  function replaced(timeline: OpenTimeline, page: History, known: OpenTimeline, readAt: number): Timeline {
+    const first = known.rows[0]
+    const messages = page.messages.filter(({ timestamp }) => first === undefined || timestamp >= first.timestamp)
+    const next = withNewest(timeline, { ...page, messages }, known.rows, readAt)
+    const isSameStart = messages.length < page.messages.length || next.rows[0]?.event_id === first?.event_id
+    return isSameStart && first !== undefined ? { ...next, before: known.before, hasMore: known.hasMore } : next
+  }
+
+  /** Reads messages from a place back until that of the row, or one page. Pages may be empty: state events stand between. */
+  async function historyFrom(room: string, place: Place, first: { timestamp: string } | undefined): Promise<History> {
     const size = first === undefined ? PAGE : PAGE_MAX
-    let page = await history(room, {}, size)
+    const newest = await history(room, place, size)
+    let page = newest
     const messages = [...page.messages]
     const isEnough = () => (first === undefined ? messages.length > 0 : (messages.at(-1)?.timestamp ?? '~') <= first.timestamp || messages.length >= ROWS_MAX)
     while (page.has_more && !isEnough()) {
       page = await history(room, from(page.end_token), size)
       messages.push(...page.messages)
     }
-    return { ...page, messages }
+    return { ...page, start_token: newest.start_token ?? null, messages }
   }
 
   async function loadOlder(room: string): Promise<void> {
@@ -134,7 +151,7 @@ export const useTimelines = defineStore('timelines', () => {
   /** Reads once more what has failed. */
   function retry(room: string): Promise<void> {
     const { isLoaded, isStale, hasNewer } = get(room)
-    if (!isLoaded || isStale) return loadNewest(room)
+    if (!isLoaded || isStale) return refresh(room)
     return hasNewer ? loadNewer(room) : loadOlder(room)
   }
 
@@ -183,7 +200,7 @@ export const useTimelines = defineStore('timelines', () => {
   }
 
   /** Reads the open room again: a reaction that only the history has counted is gone. */
-  const recount = useThrottleFn((room: string) => (room === shown ? loadNewest(room) : forget(room)), RECOUNT, true)
+  const recount = useThrottleFn((room: string) => (room === shown ? refresh(room) : forget(room)), RECOUNT, true)
 
   /** A timeline that may be wrong and is not on the page is read again when it is opened. */
   function forget(room: string): void {
@@ -215,7 +232,7 @@ export const useTimelines = defineStore('timelines', () => {
   /** After a gap: what is on the page is read again, all else when it is opened. */
   function reset(): void {
     all.value = new Map([...all.value].filter(([room]) => room === shown).map(([room, timeline]) => [room, { ...timeline, isStale: true }]))
-    if (shown !== null && all.value.has(shown)) void loadNewest(shown)
+    if (shown !== null && all.value.has(shown)) void refresh(shown)
   }
 
   return { all, get, open, close, loadNewest, loadOlder, loadNewer, jump, retry, add, apply, changeRow, remove, addNotification, notificationSent, reset }
