@@ -5,6 +5,7 @@ import { createPinia } from 'pinia'
 import { createApp } from 'vue'
 import App from './App.vue'
 import { createTranslations } from './locales'
+import { followCovered } from './platform/covered'
 import { takeHubSignIn } from './platform/hub_sign_in'
 import { reloadOnStaleBuild } from './platform/stale_build'
 import { createPages } from './router'
@@ -13,6 +14,7 @@ import { useSettings } from './stores/settings'
 
 const hubSignIn = takeHubSignIn()
 reloadOnStaleBuild()
+followCovered()
 
 const app = createApp(App)
 app.use(createPinia()).use(PiniaColada)
