@@ -1,8 +1,8 @@
 //! The message after the start: addresses, a token and examples.
 use std::fmt::Write;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use anyhow::{Result, ensure};
+use anyhow::{Result, bail, ensure};
 use messenger_devstack::home::{read_or_create, secret};
 use messenger_devstack::{OutputQueue, Postgres, Synapse};
 
@@ -15,6 +15,8 @@ use crate::token;
 /// The user of the examples.
 const USER: &str = "mueller";
 const NAME: &str = "Max Müller";
+/// The longest wait for the worker.
+const PROVISIONED_IN: Duration = Duration::from_mins(2);
 
 pub(super) async fn show(stack: &Stack, settings: &UpSettings) -> Result<()> {
     let token = token(settings)?;
@@ -26,16 +28,29 @@ pub(super) async fn show(stack: &Stack, settings: &UpSettings) -> Result<()> {
     Ok(())
 }
 
-/// Returns the login of the user for other Matrix clients. The request provisions the user; the password
-/// stays the same from start to start.
+/// Returns the login of the user for other Matrix clients. The password stays the same from start to start.
 async fn login(synapse: &Synapse, settings: &UpSettings, token: &str) -> Result<String> {
-    let me =
-        reqwest::Client::builder().no_proxy().build()?.get(format!("{}/api/v1/users/me", settings.url()));
-    let response = me.bearer_auth(token).timeout(Duration::from_secs(10)).send().await?;
-    ensure!(response.status() == 200, "GET /api/v1/users/me answered {}", response.status());
+    wait_until_provisioned(&settings.url(), token).await?;
     let password = read_or_create(&settings.directory.join("matrix-password"), || secret()[..16].to_owned())?;
     synapse.accounts().set_password(USER, &password).await?;
     Ok(format!("@{USER}:{} with the password {password}, in any Matrix client", settings.server_name))
+}
+
+/// Has the user provisioned, and waits until they are in a room. The homeserver would make the account of a
+/// password that is set before, and the service uses no account that it has not made.
+async fn wait_until_provisioned(url: &str, token: &str) -> Result<()> {
+    let client = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(10)).build()?;
+    let begun = Instant::now();
+    while begun.elapsed() < PROVISIONED_IN {
+        let response = client.get(format!("{url}/api/v1/rooms")).bearer_auth(token).send().await?;
+        ensure!(response.status() == 200, "GET /api/v1/rooms answered {}", response.status());
+        let answer: serde_json::Value = serde_json::from_slice(&response.bytes().await?)?;
+        if answer["rooms"].as_array().is_some_and(|rooms| !rooms.is_empty()) {
+            return Ok(());
+        }
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    bail!("{USER} is in no room after {} s: see the lines of the worker", PROVISIONED_IN.as_secs())
 }
 
 fn text(stack: &Stack, settings: &UpSettings, token: &str, login: Option<&str>) -> Result<String> {
