@@ -25,7 +25,8 @@ const bottomOf = (page: Page, label: string) => page.getByLabel(label).evaluate(
 test('with the keyboard open, the composer and the newest message stay in sight', async ({ browser }) => {
   const name = `Tippen ${run}`
   const room = await roomOf(name)
-  const page = await open(browser, 'mueller', roomPath(room), { viewport: PHONE, hasTouch: true, isMobile: true })
+  const page = await open(browser, 'mueller', '/chat', { viewport: PHONE, hasTouch: true, isMobile: true })
+  await page.goto(roomPath(room))
   await writing(page, name)
   await page.setViewportSize({ ...PHONE, height: PHONE.height - KEYBOARD })
   await expect(page.getByLabel(`Nachricht an ${name}`)).toBeInViewport({ ratio: 1 })
@@ -44,12 +45,12 @@ test('with the keyboard open, the composer and the newest message stay in sight'
 test('a keyboard that only covers the page moves composer and dialogs above it', async ({ browser }) => {
   const name = `Decken ${run}`
   const room = await roomOf(name)
-  const page = await open(browser, 'mueller', roomPath(room), { viewport: PHONE, hasTouch: true, isMobile: true })
+  const page = await open(browser, 'mueller', '/chat', { viewport: PHONE, hasTouch: true, isMobile: true })
   await page.addInitScript(() => {
     const viewport = Object.assign(new EventTarget(), { height: innerHeight, scale: 1, offsetTop: 0 })
     Object.defineProperty(window, 'visualViewport', { value: viewport })
   })
-  await page.reload()
+  await page.goto(roomPath(room))
   const keyboard = (height: number) =>
     page.evaluate((covered) => {
       Object.assign(visualViewport as object, { height: innerHeight - covered })

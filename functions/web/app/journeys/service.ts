@@ -79,6 +79,10 @@ export class Person {
     return json(path, { ...post(body, { authorization: `Bearer ${this.token}` }), method: 'PATCH' })
   }
 
+  delete<T>(path: string): Promise<T> {
+    return json(path, { method: 'DELETE', headers: { authorization: `Bearer ${this.token}` } })
+  }
+
   /** Waits until the worker has made this person a member of the general room. Returns its id. */
   async general(): Promise<string> {
     let id: string | undefined

@@ -42,14 +42,19 @@ pub(crate) async fn run(journeys: &Journeys) -> Result<(bool, Count)> {
     let chromium = CHROMIUM.path().context("chromium is installed, but not found")?;
     step.done(&chromium.display().to_string());
     let service = up::Temporary::new(free_port()?, Home::default().path("web-journeys"))?;
-    let bot_token = service.bot_token().to_owned();
     service
-        .during(async |url, token| {
+        .during(async |running| {
             let pattern = journeys.filter.join("|");
-            let script = toolchain.script(journeys.script).arg(format!("--grep={pattern}"));
-            let script = script.env("MESSENGER_URL", url).env("MESSENGER_SERVICE_TOKEN", token);
-            let script = script.env("MATRIX_AS_TOKEN", &bot_token);
-            let script = script.env("LONG", if journeys.is_long { "1" } else { "" });
+            let homeserver = running.homeserver_process.map(|id| id.to_string()).unwrap_or_default();
+            let script = toolchain
+                .script(journeys.script)
+                .arg(format!("--grep={pattern}"))
+                .env("MESSENGER_URL", &running.url)
+                .env("MESSENGER_SERVICE_TOKEN", &running.service_token)
+                .env("MATRIX_AS_TOKEN", &running.bot_token)
+                .env("DATABASE_URL", &running.database_url)
+                .env("HOMESERVER_PROCESS", homeserver)
+                .env("LONG", if journeys.is_long { "1" } else { "" });
             run_and_count(script.env("CHROMIUM", &chromium)).await
         })
         .await
