@@ -18,7 +18,7 @@ export default defineConfig({
     launchOptions: { executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args: ['--no-sandbox'] },
   },
   projects: [
-    { name: 'journeys', testMatch: '*.journey.ts' },
+    { name: 'journeys', testMatch: process.env.LONG ? ['*.journey.ts', '*.long.ts'] : '*.journey.ts' },
     { name: 'shots', testMatch: '*.shots.ts' },
   ],
 })

@@ -51,7 +51,7 @@ export const ADMIN_PAGES: Record<string, Visit> = {
   'admin-test': async (page) => {
     await to(page, '/admin/meldungen', () => rows(page))
     await page.getByRole('button', { name: /^(Probemeldung|Test notification)$/ }).click()
-    await expect(page.getByRole('dialog').getByText('Max Müller')).toBeVisible()
+    await expect(page.getByRole('dialog').getByRole('listitem').first()).toBeVisible()
   },
   'admin-close': async (page, { machine }) => {
     await to(page, `/admin/raeume/${encodeURIComponent(machine)}`, () => page.getByRole('complementary'))

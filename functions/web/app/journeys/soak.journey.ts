@@ -1,8 +1,8 @@
 // 24 hours in fast time: a day's events, cuts and room switches, and nothing grows. Events come from a stream of this
 // journey, in front of the real service: no service makes a day's events in minutes.
-import { createServer, request as forward, type ServerResponse } from 'node:http'
 import { expect, type Page, test } from '@playwright/test'
-import { hubToken, Person, roomPath, run, url } from './service'
+import { fastService, messageEvent, openOn } from './fast_service'
+import { Person, roomPath, run } from './service'
 
 /** In short, an hour. */
 const HOURS = process.env.LONG ? 24 : 1
@@ -12,47 +12,6 @@ const SWITCHES = Math.ceil((HOURS * 500) / 24)
 const TENTHS = 10
 /** Events of a second of the journey. */
 const PACE = 400
-
-interface Stream {
-  url: string
-  send(id: number, event: object): void
-  cut(): void
-  close(): void
-}
-
-/** Opens a service whose event stream is ours, and whose all else is the real one. */
-async function fastService(): Promise<Stream> {
-  const streams = new Set<ServerResponse>()
-  let last = 0
-  const frame = (id: number, event: object) => `id: ${id}\ndata: ${JSON.stringify(event)}\n\n`
-  const server = createServer((client, answer) => {
-    if (client.url?.startsWith('/api/v1/events/stream')) {
-      answer.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-store' })
-      answer.write(frame(last, { type: 'connected', cursor: last, server_time: new Date().toISOString() }))
-      streams.add(answer)
-      client.on('close', () => streams.delete(answer))
-      return
-    }
-    const { hostname, port } = new URL(url)
-    const to = forward({ hostname, port, path: client.url, method: client.method, headers: client.headers }, (from) => {
-      answer.writeHead(from.statusCode ?? 502, from.headers)
-      from.pipe(answer)
-    })
-    to.on('error', () => answer.destroy())
-    client.pipe(to)
-  })
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  const address = server.address()
-  return {
-    url: `http://127.0.0.1:${typeof address === 'object' && address !== null ? address.port : 0}`,
-    send(id, event) {
-      last = id
-      for (const stream of streams) stream.write(frame(id, event))
-    },
-    cut: () => streams.forEach((stream) => stream.destroy()),
-    close: () => server.close(),
-  }
-}
 
 /** Returns the heap in bytes after a collection, and the numbers of nodes and listeners. */
 async function measure(page: Page): Promise<{ heap: number; nodes: number; listeners: number }> {
@@ -71,21 +30,12 @@ test('a day of events, cuts and room switches leaves the page as small as it was
   const rooms: string[] = []
   for (const name of ['A', 'B', 'C']) rooms.push(await bert.room(`Dauer ${name} ${run}`, ['mueller']))
   const stream = await fastService()
-  const context = await browser.newContext()
-  // The stream is followed in the page, so that its memory is measured, too.
-  await context.addInitScript(() => Object.defineProperty(window, 'SharedWorker', { value: undefined }))
-  const page = await context.newPage()
-  await page.goto(`${stream.url}${roomPath(rooms[0] ?? '')}?hub_token=${await hubToken('mueller')}`)
-  await expect(page.getByText('Live', { exact: true })).toBeVisible()
+  const page = await openOn(browser, stream, roomPath(rooms[0] ?? ''))
   const measures: { heap: number; nodes: number; listeners: number }[] = []
   let switched = 0
   for (let id = 1; id <= EVENTS; id += 1) {
     const room = rooms[id % rooms.length] ?? ''
-    const time = new Date(Date.now() + id).toISOString()
-    stream.send(id, {
-      type: 'new_message', event_id: `$soak${run}${id}`, room_id: room, sender: '@weber:hub.local', sender_display_name: 'Bernd Weber',
-      body: `Ereignis ${id} ${'x'.repeat(id % 200)}`, msg_type: 'm.text', timestamp: time, reply_to: null, formatted_body: null, mentions: { hub_user_ids: [], room: false },
-    })
+    stream.send(id, messageEvent(room, id, `Ereignis ${id} ${'x'.repeat(id % 200)}`))
     if (id % Math.floor(EVENTS / CUTS) === 0 && id < EVENTS) {
       stream.cut()
       await expect(page.getByText('Live', { exact: true })).toBeVisible({ timeout: 60_000 })
@@ -106,5 +56,5 @@ test('a day of events, cuts and room switches leaves the page as small as it was
   expect(end.nodes).toBeLessThan(second.nodes * growth.share + 200)
   expect(end.listeners).toBeLessThan(second.listeners * growth.share + 50)
   stream.close()
-  await context.close()
+  await page.context().close()
 })
