@@ -34,7 +34,8 @@ pub(crate) enum Command {
     Test {
         /// Only journeys whose name contains this
         filter: Vec<String>,
-        /// Whole instead of in short: a room of 10 000, 300 messages through cuts, 24 hours in fast time
+        /// Whole instead of in short: a room of 10 000, 300 messages through cuts, 24 hours in fast time; and
+        /// figures of speed, and lists of a million rows
         #[arg(long)]
         long: bool,
     },
