@@ -152,7 +152,11 @@ async fn an_administrator_redacts_messages_of_others_in_their_own_rooms() {
     assert_eq!((outsider.status, &outsider.body["detail"]), (404, &json!("room not found")));
     let own = app.sent("bert", "eigenes").await;
     assert_eq!(app.redact("bert", &own).await.status, 204);
-    assert_eq!(app.messenger.memory.recorded_redactions(), [], "one's own message is no act of administration");
+    assert_eq!(
+        app.messenger.memory.recorded_redactions(),
+        [],
+        "one's own message is no act of administration"
+    );
     for _ in 0..2 {
         assert_eq!(app.wire.ask(request("bert", "admin", 1)).await.status, 204);
     }

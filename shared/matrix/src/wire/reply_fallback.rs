@@ -58,14 +58,17 @@ mod tests {
 
     #[test]
     fn a_quote_that_the_sender_wrote_stays() {
-        for body in ["> Toleranz 0,05\n\nDas ist zu eng", "Ich > <@anna:hub.local>", ">", "> ", "", "> <anna> x\n\ny"] {
+        for body in
+            ["> Toleranz 0,05\n\nDas ist zu eng", "Ich > <@anna:hub.local>", ">", "> ", "", "> <anna> x\n\ny"]
+        {
             assert_eq!(strip_text(body), body);
         }
     }
 
     #[test]
     fn the_first_element_of_repeated_html_is_removed() {
-        let quote = "<blockquote><a href=\"x\">In reply to</a> <a>@anna:hub.local</a><br>Wer kommt?</blockquote>";
+        let quote =
+            "<blockquote><a href=\"x\">In reply to</a> <a>@anna:hub.local</a><br>Wer kommt?</blockquote>";
         for (html, rest) in [
             (format!("<mx-reply>{quote}</mx-reply>Ich <b>komme</b>"), Some("Ich <b>komme</b>")),
             (format!("<MX-Reply>{quote}</MX-REPLY>Ich"), Some("Ich")),

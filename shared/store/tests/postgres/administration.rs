@@ -13,9 +13,7 @@ use messenger_core::{
     lease::Lease,
     message::Mentions,
     notification::{AcceptOutcome, NewNotification, Status},
-    port::{
-        AdminNotifications, AdminRooms, AdminStatistics, AuditLog, Change, ClosedRooms, IngestedEvent,
-    },
+    port::{AdminNotifications, AdminRooms, AdminStatistics, AuditLog, Change, ClosedRooms, IngestedEvent},
     room::{Marks, Profile, RoomKey, RoomKind},
 };
 use messenger_testkit::fixtures::{

@@ -335,7 +335,8 @@ impl State {
             self.log.append_about(self.now, &new, Some(about), is_redaction);
         }
         if let Some(user) = reader {
-            let unread = EventPayload::Unread(Unread { room_id: &event.room, unread_count: 0, mention_count: 0 });
+            let unread =
+                EventPayload::Unread(Unread { room_id: &event.room, unread_count: 0, mention_count: 0 });
             self.publish_to_user(tenant, user, &unread);
         }
         true

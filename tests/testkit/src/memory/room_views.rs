@@ -114,7 +114,8 @@ impl RoomViews for Memory {
             let read = state.members.get_mut(&(tenant, user.clone(), room.clone()))?;
             let changed = std::mem::replace(read, count) < count;
             if changed {
-                let unread = EventPayload::Unread(Unread { room_id: room, unread_count: 0, mention_count: 0 });
+                let unread =
+                    EventPayload::Unread(Unread { room_id: room, unread_count: 0, mention_count: 0 });
                 state.publish_to_user(tenant, user, &unread);
             }
             Some(Read { changed, last: state.summary(room).last_event })

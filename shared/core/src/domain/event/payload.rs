@@ -577,7 +577,11 @@ mod tests {
         let left = Membership { room_id, room: None };
         check(&EventPayload::RoomLeft(left), Kind::RoomLeft, r#"{"room":null,"room_id":"!1"}"#);
         let unread = Unread { room_id, unread_count: 3, mention_count: 1 };
-        check(&EventPayload::Unread(unread), Kind::Unread, r#"{"room_id":"!1","unread_count":3,"mention_count":1}"#);
+        check(
+            &EventPayload::Unread(unread),
+            Kind::Unread,
+            r#"{"room_id":"!1","unread_count":3,"mention_count":1}"#,
+        );
         let muted = EventPayload::RoomMuted(RoomMuted { room_id, muted: true });
         check(&muted, Kind::RoomMuted, r#"{"room_id":"!1","muted":true}"#);
     }
