@@ -1,4 +1,4 @@
-//! Messages: sending, editing, redacting, reactions, history, and files.
+//! Messages: sending, editing, redacting, reactions, history, search, and files.
 //!
 //! ```text
 //! POST   /api/v1/messages/send                        {room_id, body, …} → Message
@@ -6,6 +6,7 @@
 //! DELETE /api/v1/messages/{room_id}/{event_id}        ?reason=
 //! POST   /api/v1/messages/{room_id}/{event_id}/reactions         {key, txn_id?} → {event_id}
 //! DELETE /api/v1/messages/{room_id}/{event_id}/reactions/{key}
+//! GET    /api/v1/messages/search                      ?q=&room_id=&sender=&before=&limit= → messages
 //! GET    /api/v1/messages/history/{room_id}           ?limit=&from_token=&direction=&around= → messages
 //! POST   /api/v1/messages/upload                      multipart: room_id, file, body?, txn_id? → Message
 //! GET    /api/v1/messages/media/{server}/{media_id}   a file of a message; Range
@@ -33,7 +34,7 @@ use tracing::instrument;
 
 use crate::{
     request::{Page, Place, SendRequest},
-    response::{History, Message},
+    response::{FoundMessages, History, Message},
 };
 
 pub use routes::routes;
@@ -64,4 +65,14 @@ async fn history(
         Place::Around(event) => history.around(&caller, &room, &event, limit).await?,
     };
     Ok(Json(page.into()))
+}
+
+#[instrument(level = "debug", skip_all, fields(user = %caller.user.id()))]
+async fn search(
+    State(messenger): State<Messenger>,
+    Authenticated(caller): Authenticated,
+    RawQuery(query): RawQuery,
+) -> Result<Json<FoundMessages>, ApiError> {
+    let query = request::search(Fields::from_query(query.as_deref()))?;
+    Ok(Json(messenger.search().page(&caller, &query).await?.into()))
 }

@@ -5,8 +5,9 @@ use std::collections::HashSet;
 use messenger_core::{
     Result,
     error::Problem,
-    id::{EventId, HUB_USER_ID_MAX, HubUserId, RoomId},
+    id::{EventId, HUB_USER_ID_MAX, HubUserId, MatrixUserId, RoomId, SearchPosition},
     message::{Format, MENTIONS_MAX, Mentions, OutgoingMessage, REACTION_KEY_MAX, TEXT_TYPES, TXN_ID_MAX},
+    search::MessageQuery,
 };
 use messenger_runtime::fields::Fields;
 
@@ -18,6 +19,8 @@ pub(crate) const ID_MAX: usize = 255;
 const REASON_MAX: usize = 1000;
 /// Most characters of a history token.
 const TOKEN_MAX: usize = 1000;
+/// The default and the largest number of results of a search.
+const RESULTS: (i64, i64) = (20, 100);
 /// The values of `format`; the first is the default.
 const FORMATS: [&str; 2] = ["plain", "markdown"];
 
@@ -123,6 +126,19 @@ pub(crate) fn reaction(mut fields: Fields) -> Result<ReactionRequest> {
 /// Treats a blank `txn_id` as absent: otherwise every message after the first would be deduplicated away.
 fn transaction(fields: &mut Fields) -> Option<String> {
     fields.optional_text("txn_id", TXN_ID_MAX).filter(|id| !id.trim().is_empty())
+}
+
+/// Parses the query of `GET /messages/search`.
+pub(crate) fn search(mut fields: Fields) -> Result<MessageQuery> {
+    let query = MessageQuery {
+        terms: fields.required_words("q"),
+        room: fields.optional_text("room_id", ID_MAX).filter(|id| !id.is_empty()).map(RoomId::new),
+        sender: fields.optional_text("sender", ID_MAX).filter(|id| !id.is_empty()).map(MatrixUserId::new),
+        before: fields.optional_number("before", 1, i64::MAX).map(SearchPosition),
+        limit: fields.number("limit", RESULTS.0, 1, RESULTS.1),
+    };
+    fields.finish()?;
+    Ok(query)
 }
 
 /// Parses the query of `GET /messages/history/{room_id}`.

@@ -2,12 +2,46 @@
 
 use jiff::Timestamp;
 use messenger_core::{
-    id::{EventId, HubUserId, MatrixUserId, NotificationId, RoomId},
-    media, message,
+    id::{EventId, HubUserId, MatrixUserId, NotificationId, RoomId, SearchPosition},
+    media, message, search,
     time::{Rfc3339, rfc3339},
 };
 use schemars::JsonSchema;
 use serde::Serialize;
+
+/// `GET /messages/search`.
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct FoundMessages {
+    messages: Vec<FoundMessage>,
+    /// The `before` of the next page; null at the end. A page may be short although another one follows.
+    next_before: Option<SearchPosition>,
+}
+
+/// A message that has the words.
+#[derive(Serialize, JsonSchema)]
+struct FoundMessage {
+    event_id: EventId,
+    /// The room in which it stands.
+    room_id: RoomId,
+    /// The room of which the caller is a member: the same, or the one that replaced it.
+    current_room_id: RoomId,
+    sender: MatrixUserId,
+    sender_display_name: String,
+    #[serde(serialize_with = "rfc3339")]
+    #[schemars(with = "Rfc3339")]
+    timestamp: Timestamp,
+    /// The part of the text with the words, on one line.
+    excerpt: Vec<Passage>,
+}
+
+/// A part of an excerpt.
+#[derive(Serialize, JsonSchema)]
+struct Passage {
+    text: String,
+    /// Whether it is one of the words.
+    #[serde(rename = "match")]
+    is_match: bool,
+}
 
 /// A message.
 #[derive(Serialize, JsonSchema)]
@@ -138,6 +172,33 @@ impl From<message::History> for History {
             end_token: history.end_token,
             start_token: history.start_token,
             has_more: history.has_more,
+        }
+    }
+}
+
+impl From<search::FoundMessages<search::SearchResult>> for FoundMessages {
+    fn from(found: search::FoundMessages<search::SearchResult>) -> Self {
+        Self {
+            messages: found.messages.into_iter().map(FoundMessage::from).collect(),
+            next_before: found.next_before,
+        }
+    }
+}
+
+impl From<search::SearchResult> for FoundMessage {
+    fn from(result: search::SearchResult) -> Self {
+        let search::SearchResult { message, sender_display_name, excerpt } = result;
+        Self {
+            event_id: message.event_id,
+            room_id: message.room,
+            current_room_id: message.current_room,
+            sender: message.sender,
+            sender_display_name,
+            timestamp: message.timestamp,
+            excerpt: excerpt
+                .into_iter()
+                .map(|passage| Passage { text: passage.text, is_match: passage.is_match })
+                .collect(),
         }
     }
 }

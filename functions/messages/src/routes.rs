@@ -14,8 +14,8 @@ use serde_json::{Map, Value, json};
 use crate::{
     changes, download, history,
     request::{self, ID_MAX},
-    response::{History, Message, SentReaction},
-    send,
+    response::{FoundMessages, History, Message, SentReaction},
+    search, send,
     upload::{self, TEXTS},
 };
 
@@ -45,6 +45,18 @@ pub fn routes() -> Routes {
             .refuses(&[code::NOT_ALLOWED_IN_ROOM, code::USER_BANNED])
             .refuses(ROOM)
             .refuses(HOMESERVER),
+        )
+        .declare(
+            Operation::get(
+                "/api/v1/messages/search",
+                search,
+                "searchMessages",
+                "Returns messages of the caller's rooms that have all words, the last to arrive first",
+            )
+            .caller(Caller::User)
+            .query(request::search)
+            .answer(ResponseObject::json::<FoundMessages>(200, "A page of the messages."))
+            .refuses(&[code::NOT_FOUND, code::DATABASE_UNAVAILABLE]),
         )
         .declare(
             sending(Operation::post(

@@ -177,13 +177,14 @@ async fn retry_after_outage(messenger: &Messenger, activity: &Activity) -> Infal
     }
 }
 
-/// Expires notifications, and rotates the event log.
+/// Expires notifications, tidies the search, and rotates the event log.
 async fn maintain(messenger: &Messenger) -> Infallible {
     let mut failures = Failures::new("maintenance failed; retrying");
-    let retention = messenger.settings().event_retention;
+    let (retention, searched) = (messenger.settings().event_retention, messenger.settings().search_retention);
     loop {
         failures.log(messenger.operations().rotate(retention).await);
         for _ in 0..ROTATE_EVERY {
+            failures.log(messenger.operations().tidy_search(searched).await);
             if let Some(expired @ 1..) = failures.log(messenger.operations().expire().await) {
                 tracing::info!(expired, "notifications expired");
             }

@@ -16,6 +16,7 @@ pub mod operations;
 pub mod reactions;
 pub mod room_registry;
 pub mod rooms;
+pub mod search;
 pub mod streams;
 pub mod transaction_ids;
 pub mod user_directory;

@@ -24,6 +24,7 @@ pub mod receipt;
 pub mod rendering;
 pub mod room;
 pub mod room_event;
+pub mod search;
 pub mod settings;
 pub mod time;
 pub mod typing;

@@ -23,6 +23,7 @@ use crate::{
         reactions::Reactions,
         room_registry::RoomRegistry,
         rooms::{self, Rooms},
+        search::Search,
         streams::Streams,
         transaction_ids::TransactionIds,
         user_directory::UserDirectory,
@@ -72,6 +73,7 @@ struct Engines {
     reactions: Arc<Reactions>,
     history: Arc<HistoryReader>,
     media: Arc<Media>,
+    search: Arc<Search>,
     streams: Arc<Streams>,
     external_clients: Arc<ExternalClients>,
     operations: Arc<Operations>,
@@ -118,6 +120,8 @@ impl Messenger {
             Arc::new(Messages::new(ports, &authorization, &transactions, &ids, &echoes, &follow_ups));
         let history = Arc::new(HistoryReader::new(ports, &registry, &authorization, &users, &ids));
         let media = Arc::new(Media::new(ports, &messages, &authorization, &ids, &echoes));
+
+        let search = Arc::new(Search::new(ports, &users));
 
         let failures = Arc::new(RoomFailures::new(ports));
         let backfill = Arc::new(Backfill::new(ports));
@@ -183,6 +187,7 @@ impl Messenger {
             messages,
             history,
             media,
+            search,
             operations: Arc::new(Operations::new(ports)),
             provisioning,
             ingest,
@@ -266,6 +271,11 @@ impl Messenger {
     /// Returns the engine that reads the history of rooms.
     pub fn history(&self) -> &Arc<HistoryReader> {
         &self.0.history
+    }
+
+    /// Returns the engine that searches messages.
+    pub fn search(&self) -> &Arc<Search> {
+        &self.0.search
     }
 
     /// Returns the engine for files.

@@ -24,6 +24,7 @@ mod maintenance;
 mod media;
 mod membership_calls;
 mod memberships;
+mod message_search;
 mod messages;
 mod notifications;
 mod outbox;
@@ -62,6 +63,7 @@ pub use maintenance::{Backlog, Maintenance};
 pub use media::Media;
 pub use membership_calls::MembershipCalls;
 pub use memberships::{Memberships, ReaderRights};
+pub use message_search::MessageSearch;
 pub use messages::{Change, Edit, IngestedEvent, Messages, RedactedEdit};
 pub use notifications::Notifications;
 pub use outbox::{Delivered, Outbox, QueueRelease, RoomQueue};
@@ -97,6 +99,7 @@ pub struct Ports {
     pub ephemeral_bus: Arc<dyn EphemeralBus>,
     pub cursors: Arc<dyn Cursors>,
     pub messages: Arc<dyn Messages>,
+    pub message_search: Arc<dyn MessageSearch>,
     pub reconciliation: Arc<dyn Reconciliation>,
     pub homeserver: Arc<dyn Homeserver>,
     pub accounts: Arc<dyn Accounts>,
@@ -140,6 +143,7 @@ impl Ports {
             + EphemeralBus
             + Cursors
             + Messages
+            + MessageSearch
             + Reconciliation
             + 'static,
         H: Homeserver
@@ -169,6 +173,7 @@ impl Ports {
             ephemeral_bus: store.clone(),
             cursors: store.clone(),
             messages: store.clone(),
+            message_search: store.clone(),
             reconciliation: store,
             accounts: homeserver.clone(),
             external_accounts,

@@ -151,6 +151,7 @@ impl Config {
             default_tenant: TenantId(env.number("DEFAULT_TENANT_ID", 1, i64::MIN, i64::MAX)),
             replay_max: env.number("REPLAY_MAX", defaults.replay_max, 1, 100_000),
             event_retention: Duration::from_hours(24 * env.number("EVENT_RETENTION_DAYS", 7, 1, 3650)),
+            search_retention: Duration::from_hours(24 * env.number("SEARCH_RETENTION_DAYS", 365, 1, 3650)),
             app_version: app_version(env.optional("MESSENGER_REVISION").as_deref()),
             ..defaults
         };

@@ -13,6 +13,7 @@ mod object;
 pub mod target;
 mod text;
 mod time;
+mod words;
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -100,6 +100,7 @@ fn every_variable_is_read() {
         ("DEFAULT_TENANT_ID", "-7"),
         ("REPLAY_MAX", "1"),
         ("EVENT_RETENTION_DAYS", "30"),
+        ("SEARCH_RETENTION_DAYS", "3650"),
         ("MESSENGER_REVISION", "4f29587"),
         ("EVENT_STORE", "postgres"),
         ("DATABASE_POOL_SIZE", "2"),
@@ -119,6 +120,7 @@ fn every_variable_is_read() {
     assert_eq!((settings.server_name.as_str(), settings.bot_localpart.as_str()), ("matrix.example", "bot"));
     assert_eq!((settings.default_tenant, settings.replay_max), (TenantId(-7), 1));
     assert_eq!(settings.event_retention, Duration::from_hours(30 * 24));
+    assert_eq!(settings.search_retention, Duration::from_hours(3650 * 24));
     assert_eq!(settings.app_version, concat!(env!("CARGO_PKG_VERSION"), "+4f29587"));
     let origins = ["https://a.example", "http://b.example:8085"].map(str::to_owned);
     assert_eq!(config.allowed_origins.as_deref(), Some(&origins[..]));

@@ -29,17 +29,20 @@ begin
     return least(after - reads + unreads, 1000);
 end $$;
 
+-- The form without words.
+drop function if exists inbox_page(bigint, text, bigint, bigint, text, text, text, timestamptz, boolean);
+
 -- Returns a page of a user's inbox, newest first: the ids below `p_before`, and whether each is read. `is_reader`
 -- is false for a user of another tenant. Nulls in the filters match anything; `p_queue` is the room queue of an
 -- entity.
 --
 -- Each scan reads one index in its order, between two bounds: that of the entity, of the app, of urgent ones, or
 -- of the readers. No other index has this order, and the planner may not sort: it would read a whole tenant first.
--- A call looks at 1000 notifications of a scan at most: `next_before` is where the next one goes on, and the page
--- may be short. It is null at the end.
+-- A call looks at 1000 notifications of a scan at most, at 5000 for words: `next_before` is where the next one goes
+-- on, and the page may be short. It is null at the end.
 create or replace function inbox_page(
     p_tenant bigint, p_user text, p_before bigint, p_limit bigint, p_queue text, p_app text, p_priority text,
-    p_since timestamptz, p_unread boolean,
+    p_since timestamptz, p_unread boolean, p_words jsonb,
     out is_reader boolean, out ids bigint[], out reads boolean[], out next_before bigint, out unread_count bigint)
 language plpgsql stable
 set enable_sort = off
@@ -55,7 +58,7 @@ declare
     oldest   bigint;
     looks_at bigint := 1000;
     low      bigint;
-    columns  text := '(select id, source_app, priority, target_user, %s as scan from notifications
+    columns  text := '(select id, source_app, priority, target_user, title, body, %s as scan from notifications
                        where announced and ';
     shared   text := columns || 'tenant_id = $1 and target_user is null and id < $3 and id >= $4 %s
                        order by target_user desc, id desc limit $5)';
@@ -80,8 +83,11 @@ begin
         from inbox_exceptions where tenant_id = p_tenant and hub_user_id = p_user;
         first := greatest(first, least(mark + 1, oldest));
     end if;
+    if p_words is not null then
+        looks_at := 5000;
+    end if;
     -- Nearly all that is looked at matches, unless a filter has no index of its own here.
-    if oldest is null and p_app is null
+    if oldest is null and p_app is null and p_words is null
         and (p_priority is null or p_priority = 'urgent' and p_queue is null)
     then
         looks_at := least(looks_at, p_limit + 1 + passed);
@@ -113,11 +119,11 @@ begin
             where scanned.id >= coalesce((select low from looked), 0)
               and (scanned.target_user is null or scanned.target_user = $2)
               and ($9 is null or scanned.source_app = $9) and ($10 is null or scanned.priority = $10)
-              and not ($11 and coalesce(exception.is_read, scanned.id <= $6))
+              and not ($11 and coalesce(exception.is_read, scanned.id <= $6)) and %s
             order by scanned.id desc limit $7 + 1
         )
         select array_agg(id order by id desc), array_agg(is_read order by id desc), (select low from looked)
-        from matching', scans)
+        from matching', scans, coalesce(contains_words('search_form(concat_ws(e''\n'', title, body))', p_words), 'true'))
     into ids, reads, low
     using p_tenant, p_user, p_before, first, looks_at, mark, p_limit, p_queue, p_app, p_priority, p_unread;
     if cardinality(ids) > p_limit then

@@ -34,7 +34,7 @@ begin
         select * from jsonb_to_recordset(batch) as x (
             n integer, event_id text, tenant_id bigint, room text, at timestamptz, change text, hub_user text,
             of text, sender text, key text, content jsonb, summary text, mentioned text[],
-            mentions_room boolean, mxc text, filename text, mimetype text,
+            mentions_room boolean, text text, folded text, mxc text, filename text, mimetype text,
             kind text, payload text)
         order by n
     loop
@@ -66,6 +66,11 @@ begin
                 values (one.tenant_id, one.room, one.event_id, count, one.summary, one.mentioned,
                         coalesce(one.mentions_room, false))
                 on conflict do nothing;
+                if one.text is not null then
+                    insert into message_texts (tenant_id, matrix_room_id, event_id, sender, sent_at, text, folded)
+                    values (one.tenant_id, one.room, one.event_id, one.sender, one.at, one.text, one.folded)
+                    on conflict do nothing;
+                end if;
                 if count % 50 = 0 then
                     delete from recent_messages
                     where tenant_id = one.tenant_id and matrix_room_id = one.room and number <= count - 50
@@ -82,10 +87,12 @@ begin
         when 'edited' then
             message := one.of;
             insert into message_edits (edit_event_id, tenant_id, matrix_room_id, event_id, sender, edited_at, content,
-                                       summary)
-            values (one.event_id, one.tenant_id, one.room, one.of, one.sender, one.at, one.content, one.summary)
+                                       summary, text, folded)
+            values (one.event_id, one.tenant_id, one.room, one.of, one.sender, one.at, one.content, one.summary,
+                    one.text, one.folded)
             on conflict do nothing;
             perform refresh_last_message(one.tenant_id, one.room);
+            perform refresh_message_text(one.tenant_id, one.room, one.of);
         when 'redacted', 'redacted_edit' then
             -- A message with all its edits, a reaction, or one edit.
             message := (select edit.event_id from message_edits edit
@@ -114,6 +121,9 @@ begin
             delete from message_edits
             where tenant_id = one.tenant_id and (event_id = one.of or edit_event_id = one.of)
               and matrix_room_id = one.room;
+            delete from message_texts
+            where tenant_id = one.tenant_id and event_id = one.of and matrix_room_id = one.room;
+            perform refresh_message_text(one.tenant_id, one.room, message);
             perform remove_recent_message(one.tenant_id, one.room, one.of);
             perform refresh_last_message(one.tenant_id, one.room);
         when 'joined' then

@@ -311,10 +311,44 @@ create table message_edits (
     sender         text not null,
     edited_at      timestamptz not null,
     content        jsonb not null,
-    summary        text not null
+    summary        text not null,
+    -- The text that search finds, and its form without case and accents.
+    text           text not null,
+    folded         text not null
 );
 create index message_edits_by_event on message_edits (event_id, sender, edited_at);
 create index message_edits_by_room on message_edits (matrix_room_id);
+
+-- The texts of messages that search finds: those of people, from `SEARCH_RETENTION_DAYS` on, as last edited. `id`
+-- is the order of their arrival.
+create table message_texts (
+    id              bigint generated always as identity primary key,
+    tenant_id       bigint not null,
+    matrix_room_id  text not null,
+    event_id        text not null,
+    sender          text not null,
+    -- The homeserver's timestamp, and the time by our clock.
+    sent_at         timestamptz not null,
+    received_at     timestamptz not null default clock_timestamp(),
+    text            text not null,
+    -- The text without case and accents.
+    folded          text not null,
+    -- The same of the message without its edits; null if it has none.
+    original        text,
+    original_folded text
+);
+create unique index message_texts_by_event on message_texts (tenant_id, event_id);
+create index message_texts_by_room on message_texts (tenant_id, matrix_room_id, id);
+-- Finds parts of words. Its entries are added in bulk (`tidy_message_texts`), since one by one they would cost a
+-- message more than all else. A database without this extension has no such index: a search then looks at a
+-- limited number of the latest messages in each call.
+do $$
+begin
+    create extension if not exists pg_trgm;
+    create index message_texts_by_part on message_texts using gin (folded gin_trgm_ops);
+exception when undefined_file or insufficient_privilege or feature_not_supported then
+    raise warning 'no index for the search in messages: %', sqlerrm;
+end $$;
 
 -- Reactions to messages. A user who has reacted twice with one key counts once.
 create table reactions (

@@ -13,12 +13,13 @@ use tokio_postgres::types::ToSql;
 
 use crate::{
     PgStore,
+    message_search::patterns,
     notifications::row::{COUNT, columns, notification},
 };
 
 /// At least one row: the first columns are null if the page is empty.
 const PAGE: &str = concat!(
-    "with page as materialized (select * from inbox_page($1, $2, $3, $4, $5, $6, $7, $8, $9))
+    "with page as materialized (select * from inbox_page($1, $2, $3, $4, $5, $6, $7, $8, $9, $10))
     select found.*, entry.is_read, page.is_reader, page.next_before, page.unread_count
     from page
     left join lateral unnest(page.ids, page.reads) as entry (number, is_read) on true
@@ -40,7 +41,8 @@ impl Inbox for PgStore {
         let before = query.before.map_or(i64::MAX, |before| before.0);
         let queue = query.entity_key(tenant).map(|key| key.to_string());
         let priority = query.priority.map(Priority::as_str);
-        let parameters: [&(dyn ToSql + Sync); 9] = [
+        let words = query.text.as_ref().map(patterns);
+        let parameters: [&(dyn ToSql + Sync); 10] = [
             &tenant.0,
             &user.as_str(),
             &before,
@@ -50,6 +52,7 @@ impl Inbox for PgStore {
             &priority,
             &query.since,
             &query.unread,
+            &words,
         ];
         let rows = self.database.query("reading an inbox", PAGE, &parameters).await?;
         let Some(first) = rows.first().filter(|row| row.get(COUNT + 1)) else { return Ok(None) };

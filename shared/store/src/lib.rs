@@ -16,6 +16,7 @@ mod listener;
 mod local_appends;
 mod maintenance;
 mod memberships;
+mod message_search;
 mod messages;
 mod migrate;
 mod notifications;

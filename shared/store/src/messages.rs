@@ -11,6 +11,7 @@ use messenger_core::{
     media::{Mxc, Posted},
     message::{REACTION_KEY_MAX, ReactionCount},
     port::{Change, Edit, IngestedEvent, Messages, NewReaction, RedactedEdit},
+    search::fold,
     time::Rfc3339,
 };
 use serde_json::{Value, json};
@@ -178,14 +179,17 @@ fn wire(n: usize, event: &IngestedEvent) -> Value {
         "payload": event.payload.as_ref().map(messenger_core::event::Payload::as_str),
     });
     let change = match &event.change {
-        Change::Message { by, summary, mentions, .. } => json!({
-            "change": "message", "hub_user": by, "summary": summary,
+        Change::Message { by, summary, mentions, text, .. } => json!({
+            "change": "message", "text": text, "folded": text.as_deref().map(fold), "hub_user": by, "summary": summary,
             "mentioned": Some(&mentions.users).filter(|users| !users.is_empty()), "mentions_room": mentions.room,
         }),
-        Change::Edited { of, by, content } => json!({
-            "change": "edited", "of": of, "sender": by, "content": content::to_json(content),
-            "summary": content.summary(),
-        }),
+        Change::Edited { of, by, content } => {
+            let text = content.searched_text();
+            json!({
+                "change": "edited", "of": of, "sender": by, "content": content::to_json(content),
+                "summary": content.summary(), "folded": fold(&text), "text": text,
+            })
+        }
         Change::Redacted { of } => json!({ "change": "redacted", "of": of }),
         Change::RedactedEdit { edit } => json!({ "change": "redacted_edit", "of": edit }),
         Change::Reaction { of, key } => {

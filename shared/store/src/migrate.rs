@@ -33,6 +33,7 @@ const FUNCTION_FILES: &[(&str, &str)] = function_files![
     "memberships",
     "notification_id_at",
     "find_notifications",
+    "search_messages",
     "accept_notifications",
     "announce_notification",
     "store_sent",

@@ -38,6 +38,7 @@ pub mod inbox;
 mod macros;
 pub mod maintenance;
 pub mod memberships;
+pub mod message_search;
 pub mod messages;
 pub mod notifications;
 pub mod outbox;

@@ -8,6 +8,7 @@ mod feed;
 mod inbox;
 mod maintenance;
 mod memberships;
+mod message_search;
 pub(crate) mod messages;
 mod notifications;
 mod outbox;
@@ -77,6 +78,7 @@ struct State {
     log: feed::Log,
     cursors: cursors::Table,
     conversation: messages::Table,
+    texts: message_search::Table,
     reconciliation: reconciliation::Row,
     /// Set if the worker has to be woken.
     has_work: bool,
@@ -107,6 +109,7 @@ impl Default for Memory {
             log: feed::Log::default(),
             cursors: cursors::Table::default(),
             conversation: messages::Table::default(),
+            texts: message_search::Table::default(),
             reconciliation: reconciliation::Row::default(),
             has_work: false,
             changed: Vec::new(),

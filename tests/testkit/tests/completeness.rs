@@ -1,7 +1,7 @@
 //! Checks that every contract test is listed in the macros, and so is run.
 
 /// The modules of the contract, with their source.
-const CONTRACT: [(&str, &str); 31] = [
+const CONTRACT: [(&str, &str); 32] = [
     ("accept", include_str!("../src/contract/accept.rs")),
     ("ageing", include_str!("../src/contract/ageing.rs")),
     ("audience", include_str!("../src/contract/audience.rs")),
@@ -19,6 +19,7 @@ const CONTRACT: [(&str, &str); 31] = [
     ("queues", include_str!("../src/contract/queues.rs")),
     ("room_views", include_str!("../src/contract/room_views.rs")),
     ("memberships", include_str!("../src/contract/memberships.rs")),
+    ("message_search", include_str!("../src/contract/message_search.rs")),
     ("messages", include_str!("../src/contract/messages.rs")),
     ("notifications", include_str!("../src/contract/notifications.rs")),
     ("outbox", include_str!("../src/contract/outbox.rs")),

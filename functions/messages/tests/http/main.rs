@@ -7,6 +7,7 @@ mod downloading;
 mod limits;
 mod logging;
 mod reading;
+mod searching;
 mod sending;
 mod uploading;
 

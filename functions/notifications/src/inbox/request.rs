@@ -27,6 +27,7 @@ pub(crate) fn page_query(mut fields: Fields) -> Result<InboxQuery> {
         priority: priority.and_then(Priority::parse),
         source_app: fields.optional_name("source_app", NAME_MAX),
         since: fields.optional_time("since"),
+        text: fields.optional_words("q"),
         unread: fields.optional_flag("unread").unwrap_or_default(),
         entity: match (entity_type, entity_id) {
             (Some(entity_type), Some(entity_id)) => Some((entity_type, EntityId::parse(&entity_id))),

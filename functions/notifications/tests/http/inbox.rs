@@ -101,6 +101,11 @@ async fn pages_and_filters_follow_the_query() {
         ("?priority=normal&limit=1", vec![6]),
         ("?entity_type=machine&entity_id=42", vec![6]),
         ("?entity_type=machine&entity_id=43", vec![]),
+        ("?q=GESTOPPT+masch", vec![6, 5, 4, 3, 2, 1]),
+        ("?q=gestoppt&source_app=mes", vec![5, 3, 1]),
+        ("?q=gestoppt&limit=1", vec![6]),
+        ("?q=gest%25", vec![]),
+        ("?q=", vec![6, 5, 4, 3, 2, 1]),
         ("?since=2026-01-01T05:00:00Z", vec![6, 5, 4, 3, 2, 1]),
         ("?since=2036-01-01T06:00:00%2B01:00", vec![]),
         ("?unread=false&source_app=&entity_type=&entity_id=", vec![6, 5, 4, 3, 2, 1]),
@@ -112,7 +117,7 @@ async fn pages_and_filters_follow_the_query() {
 #[tokio::test]
 async fn wrong_requests_name_each_field() {
     let (_messenger, wire) = test_app();
-    let query = "?limit=201&before=0&priority=low&since=noon&unread=perhaps&entity_id=7";
+    let query = "?limit=201&before=0&priority=low&since=noon&unread=perhaps&entity_id=7&q=x";
     let refused = wire.ask(inbox("mueller", query)).await;
     assert_eq!(refused.status, 422);
     let pointers = |answer: &TestResponse| -> Vec<String> {
@@ -121,7 +126,7 @@ async fn wrong_requests_name_each_field() {
     };
     let mut named = pointers(&refused);
     named.sort_unstable();
-    assert_eq!(named, ["?before", "?entity_type", "?limit", "?priority", "?since", "?unread"]);
+    assert_eq!(named, ["?before", "?entity_type", "?limit", "?priority", "?q", "?since", "?unread"]);
     let half = wire.ask(inbox("mueller", "?entity_type=machine")).await;
     assert_eq!(pointers(&half), ["?entity_id"]);
     for (body, pointer) in [

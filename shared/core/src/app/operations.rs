@@ -12,6 +12,7 @@ use crate::{
 /// The engine for health checks and the worker's maintenance.
 pub struct Operations {
     maintenance: Arc<dyn port::Maintenance>,
+    message_search: Arc<dyn port::MessageSearch>,
     feed: Arc<dyn port::Feed>,
     homeserver: Arc<dyn port::Homeserver>,
     clock: Arc<dyn port::Clock>,
@@ -21,6 +22,7 @@ impl Operations {
     pub(crate) fn new(ports: &Ports) -> Self {
         Self {
             maintenance: ports.maintenance.clone(),
+            message_search: ports.message_search.clone(),
             feed: ports.feed.clone(),
             homeserver: ports.homeserver.clone(),
             clock: ports.clock.clone(),
@@ -90,5 +92,12 @@ impl Operations {
     #[tracing::instrument(level = "debug", skip_all)]
     pub async fn rotate(&self, retention: Duration) -> Result<()> {
         self.maintenance.rotate(retention).await
+    }
+
+    /// Deletes texts of messages that are older than the retention or stood in closed rooms, a limited number of
+    /// them, and updates the index.
+    #[tracing::instrument(level = "debug", skip_all)]
+    pub async fn tidy_search(&self, retention: Duration) -> Result<()> {
+        self.message_search.tidy(retention).await
     }
 }

@@ -68,6 +68,11 @@ number! {
     Position
 }
 
+number! {
+    /// The place of a message in the order in which search returns messages: that of their arrival.
+    SearchPosition
+}
+
 text! {
     /// The id of a user in the Hub (`sub` of its token). It is unique over all tenants.
     HubUserId

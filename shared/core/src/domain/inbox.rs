@@ -8,6 +8,7 @@ use crate::domain::{
     id::{HubUserId, NotificationId, TenantId},
     notification::{Notification, Priority},
     room::{RoomKey, RoomKind},
+    search::{self, SearchTerms},
 };
 
 /// The number up to which unread notifications are counted.
@@ -28,6 +29,8 @@ pub struct InboxQuery {
     pub entity: Option<(String, EntityId)>,
     /// Only notifications that were stored at this time or later.
     pub since: Option<Timestamp>,
+    /// Only notifications whose title or body contains these words.
+    pub text: Option<SearchTerms>,
     /// Whether only unread ones are wanted.
     pub unread: bool,
 }
@@ -90,7 +93,14 @@ impl InboxQuery {
             && self.source_app.as_ref().is_none_or(|app| draft.source_app == *app)
             && self.entity_key(notification.tenant).is_none_or(|key| notification.key() == key)
             && self.since.is_none_or(|since| notification.created_at >= since)
+            && self.text.as_ref().is_none_or(|terms| terms.are_in(&searched(notification)))
     }
+}
+
+/// Returns the folded text in which words are looked for.
+fn searched(notification: &Notification) -> String {
+    let body = notification.draft.body.as_deref().unwrap_or_default();
+    search::fold(&format!("{}\n{body}", notification.draft.title))
 }
 
 impl Notification {

@@ -12,6 +12,7 @@ use crate::domain::{
     matrix_ids::MatrixIds,
     media::File,
     name,
+    search::TEXT_MAX,
     user::User,
 };
 
@@ -206,6 +207,14 @@ impl MessageContent {
             "m.new_content": self.content(),
             "m.relates_to": { "rel_type": "m.replace", "event_id": of },
         })
+    }
+
+    /// Returns the text that search finds: the body, and the name of a file, at most
+    /// [`TEXT_MAX`](crate::domain::search::TEXT_MAX) characters.
+    pub fn searched_text(&self) -> String {
+        let name = self.file.as_ref().map(|file| file.filename.as_str()).filter(|name| *name != self.body);
+        let name = name.into_iter().flat_map(|name| ["\n", name]).flat_map(str::chars);
+        self.body.chars().chain(name).take(TEXT_MAX).collect()
     }
 
     /// Returns one line that represents the message: the name of the file, or the beginning of the text.

@@ -41,6 +41,8 @@ pub struct MessengerSettings {
     pub replay_max: usize,
     /// The time for which events are kept in the log.
     pub event_retention: Duration,
+    /// The time for which messages are found by search.
+    pub search_retention: Duration,
     /// The version of the service with the revision of its sources, by which a page notices a new one.
     pub app_version: String,
 }
@@ -57,6 +59,7 @@ impl Default for MessengerSettings {
             default_tenant: TenantId(1),
             replay_max: 1000,
             event_retention: Duration::from_hours(7 * 24),
+            search_retention: Duration::from_hours(365 * 24),
             app_version: env!("CARGO_PKG_VERSION").to_owned(),
         }
     }

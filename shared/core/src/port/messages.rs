@@ -47,6 +47,8 @@ pub enum Change {
         file: Option<File>,
         /// The users whom it mentions. It counts among their mentions until they have read it.
         mentions: Mentions<HubUserId>,
+        /// The text that search finds; `None` if it is not searched.
+        text: Option<String>,
     },
     /// A message with new content.
     Edited {

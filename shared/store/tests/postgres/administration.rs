@@ -56,6 +56,7 @@ fn message(room: &RoomId, id: &str) -> IngestedEvent {
             summary: "a secret".to_owned(),
             file: None,
             mentions: Mentions::default(),
+            text: None,
         },
         payload: None,
     }

@@ -10,6 +10,7 @@ mod ephemeral_bus;
 mod feed_stress;
 mod identities;
 mod inbox;
+mod message_search;
 mod notification_search;
 mod notification_times;
 mod plans;

@@ -45,6 +45,7 @@ const CATALOG: &str = r#"
                          'set ' || proconfig::text, 'body', md5(prosrc))
         from pg_proc join pg_language on pg_language.oid = prolang
         where pronamespace = current_schema()::regnamespace
+          and not exists (select from pg_depend where objid = pg_proc.oid and deptype = 'e')
     )
     select line from line order by part, kind collate "C", relname collate "C", n, line collate "C""#;
 

@@ -26,6 +26,7 @@ mod push;
 mod readme;
 mod refusals;
 mod rooms;
+mod searching;
 mod streams;
 mod traces;
 mod two_way_sync;

@@ -6,6 +6,7 @@ use messenger_core::{
     id::{NotificationId, Position, TenantId},
     inbox::{InboxPage, InboxQuery, ReadEntries, ReadOutcome},
     notification::{Draft, EntityId, NewNotification, Notification, Priority, Satellite, Target},
+    search::SearchTerms,
 };
 use serde_json::json;
 
@@ -21,6 +22,7 @@ const NEWEST: InboxQuery = InboxQuery {
     source_app: None,
     entity: None,
     since: None,
+    text: None,
     unread: false,
 };
 
@@ -184,6 +186,44 @@ pub async fn each_filter_of_an_inbox_selects_what_it_names(store: &dyn Store) ->
         (InboxQuery { source_app: mes(), entity: entity(EntityId::Number(7)), ..NEWEST }, vec!["4"]),
         (InboxQuery { before: Some(last.id), limit: 2, ..NEWEST }, vec!["4", "3"]),
     ] {
+        assert_eq!(titles_of(&ports, "anna", &query).await?, expected, "{query:?}");
+    }
+    Ok(())
+}
+
+/// Every word must be in the title or body, as a part of a word, in any case and spelling of umlauts.
+pub async fn an_inbox_is_searched_by_parts_of_words(store: &dyn Store) -> Result<()> {
+    let ports = with_users(store).await?;
+    let body = |title: &str, body: &str| Draft { body: Some(body.to_owned()), ..draft(title) };
+    for draft in [
+        body("Hauptspindel steht", "Fehlercode E-401"),
+        body("KÜHLMITTEL fehlt", "an der Spindel"),
+        dm("bert", "Spindel: not hers"),
+        draft("Kuehlmittel 100%"),
+        machine(7, "Größe"),
+    ] {
+        accept(&ports, new_notification(draft)).await?;
+    }
+    for (words, expected) in [
+        ("spindel", vec!["KÜHLMITTEL fehlt", "Hauptspindel steht"]),
+        ("spindel e-401", vec!["Hauptspindel steht"]),
+        ("kühl", vec!["Kuehlmittel 100%", "KÜHLMITTEL fehlt"]),
+        ("kuehl", vec!["Kuehlmittel 100%", "KÜHLMITTEL fehlt"]),
+        ("grosse", vec!["Größe"]),
+        ("0%", vec!["Kuehlmittel 100%"]),
+        ("%_", vec![]),
+    ] {
+        let query = InboxQuery { text: SearchTerms::parse(words).ok(), ..NEWEST };
+        assert_eq!(titles_of(&ports, "anna", &query).await?, expected, "{words}");
+    }
+    let of_machine = Some(("machine".to_owned(), EntityId::Number(7)));
+    for (query, expected) in [
+        (InboxQuery { entity: of_machine, ..NEWEST }, vec!["Größe"]),
+        (InboxQuery { limit: 1, ..NEWEST }, vec!["Größe"]),
+        (InboxQuery { priority: Some(Priority::Urgent), ..NEWEST }, vec![]),
+        (InboxQuery { unread: true, ..NEWEST }, vec!["Größe"]),
+    ] {
+        let query = InboxQuery { text: SearchTerms::parse("größe").ok(), ..query };
         assert_eq!(titles_of(&ports, "anna", &query).await?, expected, "{query:?}");
     }
     Ok(())

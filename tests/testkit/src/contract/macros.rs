@@ -88,6 +88,16 @@ macro_rules! contract_tests {
             the_last_edit_of_each_sender_is_kept,
             users_are_found_by_their_localparts,
         }
+        $crate::contract_module! { $create, message_search:
+            parts_of_words_are_found_in_any_spelling,
+            pages_of_a_search_join,
+            only_members_find_a_message,
+            a_search_may_be_limited_to_a_room_and_a_sender,
+            a_message_is_found_by_its_last_text,
+            restricted_history_is_found_since_the_join,
+            messages_of_a_replaced_room_are_found,
+            messages_are_found_until_the_retention_is_over,
+        }
         $crate::contract_module! { $create, records:
             marks_are_never_removed,
             a_restricted_room_shows_only_events_after_the_join,
@@ -245,6 +255,7 @@ macro_rules! contract_tests {
             a_user_has_an_inbox_in_their_present_tenant_only,
             pages_of_an_inbox_join,
             each_filter_of_an_inbox_selects_what_it_names,
+            an_inbox_is_searched_by_parts_of_words,
             a_user_has_read_what_they_named,
             reading_an_inbox_is_published_once,
             what_is_not_in_the_inbox_cannot_be_read,

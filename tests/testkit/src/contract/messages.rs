@@ -49,12 +49,12 @@ pub(super) fn sender(name: &str) -> MatrixUserId {
 pub(super) fn message(id: &str) -> IngestedEvent {
     let by = Some(user("anna"));
     let summary = format!("message {id}");
-    ingested(id, Change::Message { by, summary, file: None, mentions: Mentions::default() })
+    ingested(id, Change::Message { by, summary, file: None, mentions: Mentions::default(), text: None })
 }
 
 pub(super) fn mentioning(id: &str, mentions: Mentions<HubUserId>) -> IngestedEvent {
     let (by, summary) = (Some(user("anna")), "mentions somebody".to_owned());
-    ingested(id, Change::Message { by, summary, file: None, mentions })
+    ingested(id, Change::Message { by, summary, file: None, mentions, text: None })
 }
 
 /// Returns the one picture.
@@ -76,6 +76,7 @@ pub(super) fn picture(id: &str) -> IngestedEvent {
             summary: file.filename.clone(),
             file: Some(file),
             mentions: Mentions::default(),
+            text: None,
         },
     )
 }
@@ -173,7 +174,13 @@ pub async fn a_sender_has_read_the_room_and_is_notified(store: &dyn Store) -> Re
         let summary = format!("message {id}");
         ingested(
             id,
-            Change::Message { by: Some(user("bert")), summary, file: None, mentions: Mentions::default() },
+            Change::Message {
+                by: Some(user("bert")),
+                summary,
+                file: None,
+                mentions: Mentions::default(),
+                text: None,
+            },
         )
     };
     ports

@@ -40,6 +40,7 @@ fn with_file(id: &str) -> IngestedEvent {
             summary: "a file".to_owned(),
             file: Some(file()),
             mentions: Mentions::default(),
+            text: None,
         },
     )
 }

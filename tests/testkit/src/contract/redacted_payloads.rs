@@ -35,7 +35,7 @@ fn with_payload(ingested: IngestedEvent, of: &str, fields: &Value) -> IngestedEv
 
 fn message_with(event: &str, body: &str) -> IngestedEvent {
     let (by, summary, file) = (Some(user("anna")), body.to_owned(), Some(file()));
-    let change = Change::Message { by, summary, file, mentions: Mentions::default() };
+    let change = Change::Message { by, summary, file, mentions: Mentions::default(), text: None };
     let fields =
         json!({ "body": body, "msg_type": "m.image", "filename": body, "file_url": body, "new": body });
     with_payload(ingested(event, change), event, &fields)

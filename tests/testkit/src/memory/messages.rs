@@ -286,7 +286,10 @@ impl State {
         }
         let (mut reader, mut about, mut payload) = (None, event.event_id.clone(), event.payload.clone());
         match &event.change {
-            Change::Message { by, summary, mentions, .. } => {
+            Change::Message { by, summary, mentions, text, .. } => {
+                if let Some(text) = text {
+                    self.texts.store(event, text, self.now);
+                }
                 self.conversation.mentions.insert(event.event_id.clone(), mentions.clone());
                 let had_unread = self.count(event, by.as_ref(), summary);
                 reader = by.as_ref().filter(|_| had_unread);
@@ -309,6 +312,7 @@ impl State {
                 }
                 self.conversation.redacted.note(self.now, &room, of);
                 self.log.empty(tenant, &room, &about, of);
+                self.texts.redact(&room, of);
                 self.redact(&room, of);
             }
             Change::Reaction { of, key } => {
@@ -392,6 +396,12 @@ impl Table {
         let mut edits: Vec<_> = self.edits.iter().filter(|(_, edit)| which(edit)).collect();
         edits.sort_by_key(|(_, edit)| edit.at);
         edits
+    }
+
+    /// Returns the text of a message after its last edit; `None` without edits.
+    pub(super) fn edited_text(&self, of: &EventId) -> Option<String> {
+        let edits = self.in_order(|edit| edit.of == *of);
+        edits.last().map(|(_, edit)| edit.content.searched_text())
     }
 
     /// Removes a message or an edit. Returns the message's place in the room; `None` if it was no message.

@@ -32,7 +32,9 @@ impl Ingest {
                 let by = people.get(sender).map(|user| user.id().clone());
                 let mentions = people.mentioned(tenant, &content.mentions);
                 let (summary, file) = (content.summary(), content.file.clone());
-                let change = Change::Message { by, summary, file, mentions };
+                // The message of a notification is found as that notification.
+                let text = (*sender != self.ids.bot()).then(|| content.searched_text());
+                let change = Change::Message { by, summary, file, mentions, text };
                 (change, self.message_payload(tenant, event, people)?)
             }
             Content::Edited { of, content } => {
