@@ -78,6 +78,10 @@ export const PAGES: Record<string, (page: Page, content: Content) => Promise<voi
     await page.getByRole('button', { name: /^(Mitglieder|Members)$/ }).click()
     await expect(page.getByRole('complementary')).toContainText('Max Müller')
   },
+  search: async (page) => {
+    await to(page, '/suche?q=spindel', () => page.getByRole('searchbox', { name: /^(Text in Nachrichten|Text in messages)$/ }))
+    await expect(page.getByRole('link', { name: /Kühlmittel aufgefüllt/ }).first()).toBeVisible()
+  },
   inbox: (page) => to(page, '/meldungen', () => page.getByRole('heading', { name: /^(Meldungen|Notifications)$/ })),
   settings: (page) => to(page, '/einstellungen', () => page.getByRole('heading', { name: /^(Einstellungen|Settings)$/ })),
   shortcuts: async (page) => {

@@ -1,6 +1,6 @@
 // The calls of the service that this application makes, one function each.
 import { ask, client } from './client'
-import type { ClientConfig, DirectoryRoom, ExternalClient, InboxEntry, Me, Member, Message, Room, SeededUser, User } from './types'
+import type { ClientConfig, DirectoryRoom, ExternalClient, FoundMessage, InboxEntry, Me, Member, Message, Room, SeededUser, User } from './types'
 import type { paths } from './schema'
 
 const room = (id: string) => ({ params: { path: { id } } })
@@ -58,6 +58,15 @@ export const react = async (room: string, event: string, key: string): Promise<s
   (await ask(client.POST('/api/v1/messages/{room_id}/{event_id}/reactions', { params: message(room, event), body: { key } }))).event_id
 export const withdrawReaction = (room_id: string, event_id: string, key: string): Promise<unknown> =>
   ask(client.DELETE('/api/v1/messages/{room_id}/{event_id}/reactions/{key}', { params: { path: { room_id, event_id, key } } }))
+
+export type SearchQuery = paths['/api/v1/messages/search']['get']['parameters']['query']
+export interface FoundMessages {
+  /** The last to arrive first. */
+  messages: FoundMessage[]
+  next_before: number | null
+}
+export const searchMessages = (query: SearchQuery, signal?: AbortSignal): Promise<FoundMessages> =>
+  ask(client.GET('/api/v1/messages/search', { params: { query }, signal }))
 
 export type InboxQuery = NonNullable<paths['/api/v1/notifications/inbox']['get']['parameters']['query']>
 export interface InboxPage {

@@ -6,7 +6,7 @@ import { ADMIN_PAGES, type AdminPage, routeOf } from './admin_pages'
 declare module 'vue-router' {
   interface RouteMeta {
     /** The key of the page's title. */
-    title: 'nav.chat' | 'nav.inbox' | 'nav.settings' | 'nav.notFound' | `adminPage.${AdminPage}`
+    title: 'nav.chat' | 'nav.search' | 'nav.inbox' | 'nav.settings' | 'nav.notFound' | `adminPage.${AdminPage}`
     /** The page of the administration. */
     adminPage?: AdminPage
   }
@@ -25,6 +25,7 @@ export function createPages() {
     routes: [
       { path: '/', redirect: '/chat' },
       { path: '/chat/:room?', name: 'chat', component: ChatPage, props: true, meta: { title: 'nav.chat' } },
+      { path: '/suche', name: 'search', component: () => import('@/features/search/SearchPage.vue'), meta: { title: 'nav.search' } },
       { path: '/meldungen', name: 'inbox', component: () => import('@/features/inbox/InboxPage.vue'), meta: { title: 'nav.inbox' } },
       { path: '/einstellungen', name: 'settings', component: () => import('@/features/settings/SettingsPage.vue'), meta: { title: 'nav.settings' } },
       ...administration,

@@ -40,7 +40,7 @@ describe('entries', () => {
 
   it('keep an entity whose id is 0, and are filtered by it', () => {
     const entry = entryOf(notification(1, { entity_type: 'machine', entity_id: 0 }))
-    const filter = { state: 'all' as const, app: '', entity: { type: 'machine', id: '0' } }
+    const filter = { state: 'all' as const, app: '', text: '', entity: { type: 'machine', id: '0' } }
     expect([isShown(entry, filter), isShown(entryOf(notification(2)), filter), isShown(entry, { ...filter, app: 'erp' })]).toEqual([true, false, false])
   })
 })

@@ -1,5 +1,6 @@
 // The notifications of a user, newest first. Pure: each function returns the next state.
 import type { InboxEntry as Told, NotificationEvent } from '@/api/types'
+import { searchable } from './sections'
 
 export interface InboxEntry {
   readonly id: number
@@ -59,7 +60,15 @@ export function withRead(entries: readonly InboxEntry[], ids: readonly number[],
 export interface InboxFilter {
   state: 'all' | 'unread' | 'urgent'
   app: string
+  /** Words in title or body. */
+  text: string
   entity: { type: string; id: string } | null
+}
+
+/** Returns whether a notification has all words of the filter, as far as this page can tell: the service knows more. */
+export function hasWords({ title, body }: InboxEntry, { text }: InboxFilter): boolean {
+  const searched = searchable(`${title}\n${body}`)
+  return searchable(text).split(/\s+/u).every((word) => searched.includes(word))
 }
 
 export function isShown(entry: InboxEntry, { state, app, entity }: InboxFilter): boolean {

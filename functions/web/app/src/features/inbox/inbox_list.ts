@@ -3,7 +3,7 @@ import { computed, ref, shallowRef, watch } from 'vue'
 import type { InboxQuery } from '@/api/calls'
 import { type Failure, failureOf } from '@/api/problem'
 import { useInbox } from '@/stores/inbox'
-import { type InboxFilter, isShown } from '@/stores/inbox_entries'
+import { hasWords, type InboxFilter, isShown } from '@/stores/inbox_entries'
 
 const PAGE = 50
 /** Pages that are read at once until something is found: with filters a page may be empty. */
@@ -19,14 +19,15 @@ export function useInboxList(filter: () => InboxFilter) {
   const failure = shallowRef<Failure | null>(null)
   let request = Symbol('list')
 
-  const shown = computed(() => inbox.entries.filter((entry) => (entry.id > since.value || ids.value.has(entry.id)) && isShown(entry, filter())))
+  const shown = computed(() => inbox.entries.filter((entry) => ((entry.id > since.value && hasWords(entry, filter())) || ids.value.has(entry.id)) && isShown(entry, filter())))
 
-  function queryOf({ state, app, entity }: InboxFilter): InboxQuery {
+  function queryOf({ state, app, text, entity }: InboxFilter): InboxQuery {
     return {
       limit: PAGE,
       ...(state === 'unread' ? { unread: true } : {}),
       ...(state === 'urgent' ? { priority: 'urgent' as const } : {}),
       ...(app === '' ? {} : { source_app: app }),
+      ...(text === '' ? {} : { q: text }),
       ...(entity === null ? {} : { entity_type: entity.type, entity_id: entity.id }),
     }
   }

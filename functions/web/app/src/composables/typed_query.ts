@@ -1,0 +1,30 @@
+// A text in the query of the address that follows what is typed, after a pause.
+import { useDebounceFn } from '@vueuse/core'
+import { onScopeDispose, type Ref, ref, watch, type WritableComputedRef } from 'vue'
+import { useRouteQuery } from './route_query'
+
+/** The pause after the last letter, in milliseconds. */
+const PAUSE = 300
+
+/** Returns the text of the field, and that of the address. */
+export function useTypedQuery(name: string): { typed: Ref<string>; asked: WritableComputedRef<string> } {
+  const asked = useRouteQuery(name, '')
+  const typed = ref(asked.value)
+  /** The text that was asked last from here: its return changes nothing that was typed since. */
+  let last = asked.value
+  let isOver = false
+  const ask = useDebounceFn(() => {
+    if (isOver || typed.value.trim() === last) return
+    asked.value = last = typed.value.trim()
+  }, PAUSE)
+  watch(asked, (now) => {
+    if (now !== last) typed.value = last = now
+  })
+  watch(typed, () => void ask())
+  // The address is that of another page by then.
+  onScopeDispose(() => (isOver = true))
+  return { typed, asked }
+}
+
+/** Returns whether a word of a text has two characters: the service asks for that. */
+export const isSearchable = (text: string): boolean => text.split(/\s+/u).some((word) => [...word].length >= 2)
