@@ -57,6 +57,7 @@ declare
     passed   bigint := 0;
     oldest   bigint;
     looks_at bigint := 1000;
+    searched text := 'search_form(concat_ws(e''\n'', title, body))';
     low      bigint;
     columns  text := '(select id, source_app, priority, target_user, title, body, %s as scan from notifications
                        where announced and ';
@@ -123,7 +124,7 @@ begin
             order by scanned.id desc limit $7 + 1
         )
         select array_agg(id order by id desc), array_agg(is_read order by id desc), (select low from looked)
-        from matching', scans, coalesce(contains_words('search_form(concat_ws(e''\n'', title, body))', p_words), 'true'))
+        from matching', scans, coalesce(contains_words(searched, p_words), 'true'))
     into ids, reads, low
     using p_tenant, p_user, p_before, first, looks_at, mark, p_limit, p_queue, p_app, p_priority, p_unread;
     if cardinality(ids) > p_limit then

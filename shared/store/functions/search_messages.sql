@@ -70,8 +70,9 @@ $$;
 -- member of `p_room` or of its successor.
 --
 -- It looks at the latest messages of each room first, which is quick for frequent words and fills their page. For
--- others it intersects the index of parts of words with that of rooms. Without that index, or for words that are shorter than its parts,
--- the page ends where the look at some room ended: `next_before` is where the next call goes on.
+-- others it intersects the index of parts of words with that of rooms. Without that index, or for words that are
+-- shorter than its parts, the page ends where the look at some room ended: `next_before` is where the next call goes
+-- on.
 create or replace function search_messages(
     p_tenant bigint, p_user text, p_words jsonb, p_room text, p_sender text, p_before bigint, p_limit bigint,
     out is_member boolean, out ids bigint[], out currents text[], out next_before bigint)

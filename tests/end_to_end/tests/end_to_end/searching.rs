@@ -81,9 +81,9 @@ async fn a_notification_is_found_in_the_inbox_and_not_among_messages() {
     });
     let sent = client.notify(&alarm).await.body;
     assert_eq!(sent["status"], "sent", "{sent}");
-    let said = mueller
-        .post("/api/v1/messages/send", &json!({ "room_id": sent["matrix_room_id"], "body": "CNC-01 läuft" }));
-    assert_eq!(said.await.status, StatusCode::OK);
+    let message = json!({ "room_id": sent["matrix_room_id"], "body": "CNC-01 läuft" });
+    let said = mueller.post("/api/v1/messages/send", &message).await;
+    assert_eq!(said.status, StatusCode::OK);
     wait_for(&mueller, "cnc-01", &["CNC-01 läuft"]).await;
     let inbox = mueller.get("/api/v1/notifications/inbox?q=kuehl+cnc").await.body;
     assert_eq!(inbox["notifications"][0]["notification_id"], sent["id"]);
@@ -109,9 +109,9 @@ async fn a_member_of_a_room_with_restricted_history_finds_what_they_may_read() {
     };
     say("Spindel vorher").await;
     wait_for(&anna, "spindel", &["Spindel vorher"]).await;
-    let invited =
-        anna.post(&format!("/api/v1/rooms/{}/invite", encoded(room)), &json!({ "hub_user_id": "bert" }));
-    assert!(invited.await.status.is_success());
+    let invite = format!("/api/v1/rooms/{}/invite", encoded(room));
+    let invited = anna.post(&invite, &json!({ "hub_user_id": "bert" })).await;
+    assert!(invited.status.is_success());
     say("Spindel nachher").await;
     wait_for(&bert, "spindel", &["Spindel nachher"]).await;
     wait_for(&anna, "spindel", &["Spindel nachher", "Spindel vorher"]).await;

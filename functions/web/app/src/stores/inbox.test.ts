@@ -7,7 +7,7 @@ import { NoAnswer } from '@/api/problem'
 import type { NotificationEvent } from '@/api/types'
 import { UserDatabase } from '@/platform/database'
 import { useInbox } from './inbox'
-import { entryOf, isShown, KEPT, withEntries, withRead } from './inbox_entries'
+import { entryOf, hasWords, isShown, KEPT, withEntries, withRead } from './inbox_entries'
 
 vi.mock('@/api/calls', () => ({ inbox: vi.fn(), readInbox: vi.fn() }))
 
@@ -36,6 +36,12 @@ describe('entries', () => {
     expect([read(withRead(of([3, 2, 1]), [3])), read(withRead(of([3, 2, 1]), [], 2))]).toEqual([[3], [2, 1]])
     const entries = of([1])
     expect(withRead(entries, [9])).toBe(entries)
+  })
+
+  it('have words in title and body, regardless of case and accents', () => {
+    const entry = entryOf(notification(1, { title: 'Hauptspindel steht', body: 'Kühlmittel fehlt' }))
+    const has = (text: string) => hasWords(entry, { state: 'all', app: '', text, entity: null })
+    expect(['', 'SPINDEL kuhl', 'Kühl', 'spindel motor'].map(has)).toEqual([true, true, true, false])
   })
 
   it('keep an entity whose id is 0, and are filtered by it', () => {
