@@ -5,7 +5,7 @@
 //! GET  /api/v1/users?q=&limit=                  the other users of the tenant
 //! GET  /api/v1/users/me/external-client         the caller's credentials for another Matrix client
 //! POST /api/v1/users/me/external-client/rotate  the same, with a new password
-//! POST   /auth/hub-login {hub_token}            exchanges a token of the Hub for one of this service
+//! POST   /auth/hub-login {hub_token}            exchanges a token, or a `hub_code`, for a token of this service
 //! POST   /auth/session                          sets the session cookie
 //! DELETE /auth/session                          deletes it
 //! GET  /auth/development                        the seeded users, in development only
@@ -88,10 +88,10 @@ fn external(operation: Operation) -> Operation {
 }
 
 fn login_operation() -> Operation {
-    let summary = "Exchanges a token of the Hub for one of this service";
+    let summary = "Exchanges a token or a code of the Hub for a token of this service";
     Operation::post("/auth/hub-login", login::hub_login, "logIn", summary)
         .parameter("query", "hub_token", json!({ "type": "string" }), "The Hub token, in place of the body.")
-        .optional_json(login::tokens)
+        .optional_json(login::body)
         .body_limit(SMALL_BODY_MAX)
         .answer(ResponseObject::json::<Login>(200, "A token of this service."))
         .refuses(&[
@@ -101,6 +101,10 @@ fn login_operation() -> Operation {
             code::TOKEN_NOT_YET_VALID,
             code::TOKEN_SUPERSEDED,
             code::SSO_DISABLED,
+            code::HUB_CODE_INVALID,
+            code::HUB_CODES_OFF,
+            code::HUB_ERROR,
+            code::HUB_UNAVAILABLE,
             code::RATE_LIMITED,
             code::DATABASE_UNAVAILABLE,
         ])

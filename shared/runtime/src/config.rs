@@ -2,6 +2,7 @@
 
 mod database;
 mod event_store;
+mod hub;
 mod limits;
 mod log_level;
 mod origins;
@@ -24,7 +25,9 @@ use sha2::Sha256;
 use database::Databases;
 use secrets::{Policy, Secrets};
 
-pub use self::{limits::LimitConfig, serving::ServingConfig, traces::TraceConfig, web::WebConfig};
+pub use self::{
+    hub::TokenEndpoint, limits::LimitConfig, serving::ServingConfig, traces::TraceConfig, web::WebConfig,
+};
 
 /// The development defaults of `docs/integration.md`, which production refuses.
 const DEFAULT_SECRET_KEY: &str = "messenger-dev-secret";
@@ -67,6 +70,8 @@ pub struct Config {
     pub secret_key: String,
     /// `HUB_SECRET_KEY`: verifies the Hub's tokens; without it single sign-on is off.
     pub hub_secret_key: Option<String>,
+    /// The endpoint at which the Hub exchanges its codes for tokens; `None` if codes are not accepted.
+    pub hub_token_endpoint: Option<TokenEndpoint>,
     /// `LOCAL_TOKEN_MAX_SECONDS`: the longest lifetime of a token of this service.
     pub local_token: Duration,
     /// `LOCAL_TOKEN_OUTLIVES_HUB`: whether it may be valid for longer than the Hub's token that it was issued
@@ -200,6 +205,7 @@ impl Config {
             limits: LimitConfig::read(&mut env),
             traces: TraceConfig::read(&mut env),
             hub_secret_key: env.secret("HUB_SECRET_KEY"),
+            hub_token_endpoint: TokenEndpoint::read(&mut env),
             metrics_token: env.secret("METRICS_TOKEN"),
             secret_key,
             settings,
@@ -236,6 +242,10 @@ impl Config {
         Secrets::of([
             ("SECRET_KEY", Some(self.secret_key.clone())),
             ("HUB_SECRET_KEY", self.hub_secret_key.clone()),
+            (
+                "HUB_CLIENT_SECRET",
+                self.hub_token_endpoint.as_ref().and_then(|endpoint| endpoint.client_secret.clone()),
+            ),
             ("MESSENGER_SERVICE_TOKEN", Some(self.service_token.clone())),
             ("MATRIX_AS_TOKEN", Some(self.as_token.clone())),
             ("MATRIX_HS_TOKEN", Some(self.hs_token.clone())),

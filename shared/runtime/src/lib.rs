@@ -13,6 +13,7 @@ mod ends_by;
 pub mod entity_tag;
 pub mod fields;
 pub mod homeserver;
+mod hub_code;
 pub mod if_match;
 pub mod lambda;
 pub mod limits;

@@ -149,9 +149,11 @@ fn status(error: &Error) -> StatusCode {
         Error::Unsupported { .. } => StatusCode::UNSUPPORTED_MEDIA_TYPE,
         Error::Fault(fault) => match (fault.failure, fault.system) {
             (Failure::Unreachable | Failure::Limited(_), _)
-            | (Failure::TimedOut, System::Database | System::FeedCopy) => StatusCode::SERVICE_UNAVAILABLE,
+            | (Failure::TimedOut, System::Database | System::FeedCopy | System::Hub) => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
             (Failure::TimedOut, System::Homeserver) => StatusCode::GATEWAY_TIMEOUT,
-            (_, System::Homeserver) => StatusCode::BAD_GATEWAY,
+            (_, System::Homeserver | System::Hub) => StatusCode::BAD_GATEWAY,
             (_, System::Database | System::FeedCopy | System::Disk) => StatusCode::INTERNAL_SERVER_ERROR,
         },
         Error::Internal { .. } => StatusCode::INTERNAL_SERVER_ERROR,
@@ -188,7 +190,7 @@ fn detail(error: &Error) -> String {
                 Failure::Unreachable | Failure::TimedOut | Failure::Limited(_),
             ) => "the database cannot be reached: try again later".to_owned(),
             (System::Database | System::FeedCopy | System::Disk, _) => INTERNAL.to_owned(),
-            (System::Homeserver, _) => format!("{fault}: try again later"),
+            (System::Homeserver | System::Hub, _) => format!("{fault}: try again later"),
         },
         Error::Internal { .. } => INTERNAL.to_owned(),
         other => other.to_string(),

@@ -126,6 +126,8 @@ pub enum System {
     FeedCopy,
     /// The Matrix homeserver.
     Homeserver,
+    /// The Hub, which issues the tokens of users.
+    Hub,
     /// The disk of this process.
     Disk,
 }
@@ -242,6 +244,8 @@ impl Error {
                 (System::Homeserver, Failure::Broken | Failure::Rejected | Failure::UnknownToken) => {
                     "homeserver_error"
                 }
+                (System::Hub, Failure::Broken | Failure::Rejected | Failure::UnknownToken) => "hub_error",
+                (System::Hub, _) => "hub_unavailable",
             },
         }
     }
@@ -298,6 +302,7 @@ impl fmt::Display for System {
             Self::Database => "the database",
             Self::FeedCopy => "the copy of the event log",
             Self::Homeserver => "the homeserver",
+            Self::Hub => "the Hub",
             Self::Disk => "the disk",
         })
     }

@@ -35,6 +35,8 @@ codes! {
     TOKEN_REVOKED = 401 "token_revoked": "an administrator has logged the user out: sign in again";
     SSO_OFF = 401 "sso_disabled": "a Hub token, but HUB_SECRET_KEY is not set";
     SSO_DISABLED = 403 "sso_disabled": "single sign-on is off: HUB_SECRET_KEY is not set";
+    HUB_CODE_INVALID = 401 "hub_code_invalid": "the Hub does not accept the code: it was used, or has expired";
+    HUB_CODES_OFF = 403 "hub_codes_off": "a code of the Hub, but HUB_TOKEN_URL is not set";
     SERVICE_TOKEN_WRONG = 403 "service_token_wrong": "the service token is wrong";
     HS_TOKEN_WRONG = 403 "hs_token_wrong": "the appservice token is wrong";
     TENANT_NOT_ALLOWED = 403 "tenant_not_allowed": "the service token may not send for this tenant";
@@ -80,11 +82,13 @@ codes! {
     HEADERS_TOO_LARGE = 431 "headers_too_large": "the request has too many headers, or too large ones";
     INTERNAL_ERROR = 500 "internal_error": "a failure of the service: report the `request_id`";
     HOMESERVER_ERROR = 502 "homeserver_error": "the homeserver failed";
+    HUB_ERROR = 502 "hub_error": "the Hub failed";
     UPSTREAM_FAILED = 502 "upstream_failed": "a function broke off: the outcome is unknown";
     DATABASE_UNAVAILABLE = 503 "database_unavailable": "try again after `Retry-After`";
     NOT_READY = 503 "not_ready": "a part of the process does not work, or the user is not known here yet";
     BROKER_ENDED = 503 "broker_ended": "the process has to be restarted";
     HOMESERVER_UNAVAILABLE = 503 "homeserver_unavailable": "try again after `Retry-After`";
+    HUB_UNAVAILABLE = 503 "hub_unavailable": "the Hub did not answer: sign in again after `Retry-After`";
     UPSTREAM_UNAVAILABLE = 503 "upstream_unavailable": "the router reaches no copy of the function: nothing was done";
     TOO_MANY_CONNECTIONS = 503 "too_many_connections": "too many connections to the service";
     HOMESERVER_TIMEOUT = 504 "homeserver_timeout": "the homeserver did not answer in time: the outcome is unknown";

@@ -81,7 +81,7 @@ export const readInbox = (body: { ids: number[] } | { up_to: number }): Promise<
 export const externalClient = (): Promise<ExternalClient> => ask(client.GET('/api/v1/users/me/external-client'))
 export const rotatePassword = (): Promise<ExternalClient> => ask(client.POST('/api/v1/users/me/external-client/rotate'))
 
-export const hubLogin = (hub_token: string) => ask(client.POST('/auth/hub-login', { body: { hub_token } }))
+export const hubLogin = (body: { hub_token: string } | { hub_code: string }) => ask(client.POST('/auth/hub-login', { body }))
 export const beginSession = () => ask(client.POST('/auth/session'))
 export const endSession = () => ask(client.DELETE('/auth/session'))
 export const seededUsers = async (): Promise<SeededUser[]> => (await ask(client.GET('/auth/development'))).users

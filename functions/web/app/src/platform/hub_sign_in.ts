@@ -3,18 +3,19 @@
 export interface HubSignIn {
   /** The token of `?hub_token=`; `null` without one. */
   token: string | null
-  /** Whether the Hub sent a code in place of it (`?hub_code=`), which this service has no way to exchange. */
-  hasCode: boolean
+  /** The code of `?hub_code=`, which the Hub exchanges for a token; `null` without one. */
+  code: string | null
 }
 
 /** Returns the address without what the Hub put there, and that. */
 export function parseHubSignIn(href: string): HubSignIn & { rest: URL } {
   const rest = new URL(href)
-  const token = rest.searchParams.get('hub_token')?.trim() ?? ''
-  const hasCode = rest.searchParams.has('hub_code')
-  rest.searchParams.delete('hub_token')
-  rest.searchParams.delete('hub_code')
-  return { token: token === '' ? null : token, hasCode, rest }
+  const take = (name: string): string | null => {
+    const value = rest.searchParams.get(name)?.trim() ?? ''
+    rest.searchParams.delete(name)
+    return value === '' ? null : value
+  }
+  return { token: take('hub_token'), code: take('hub_code'), rest }
 }
 
 /** Returns what the Hub sent, and removes it from the address and the history. */

@@ -15,7 +15,7 @@ const TOKEN = 'messenger.token'
 
 /**
  * The reason for which nobody is signed in: a code of the service, or `signed_out`, `no_token`, `no_answer`,
- * `other_user`, `hub_code`.
+ * `other_user`.
  */
 export type Reason = string
 
@@ -51,19 +51,20 @@ export const useSession = defineStore('session', () => {
     },
   })
 
-  /** Starts with a token that the Hub gave, else with that of this tab or of another one. */
+  /** Starts with what the Hub gave, else with the token of this tab or of another one. */
   async function start(hub: HubSignIn): Promise<void> {
     config.value = await clientConfig().catch(() => null)
-    if (hub.token !== null) return signIn(hub.token)
+    if (hub.token !== null) return signIn({ hub_token: hub.token })
+    if (hub.code !== null) return signIn({ hub_code: hub.code })
     const known = tab.get(TOKEN) ?? (await channel.ask())
-    if (known === null) end(hub.hasCode ? 'hub_code' : 'no_token')
+    if (known === null) end('no_token')
     else await resume(known)
   }
 
-  /** Exchanges a token of the Hub for one of the service, and signs its user in. */
-  async function signIn(hubToken: string): Promise<void> {
+  /** Exchanges a token or a code of the Hub for a token of the service, and signs its user in. */
+  async function signIn(hub: Parameters<typeof hubLogin>[0]): Promise<void> {
     try {
-      await resume((await hubLogin(hubToken)).access_token)
+      await resume((await hubLogin(hub)).access_token)
     } catch (thrown) {
       refuse(thrown)
     }
