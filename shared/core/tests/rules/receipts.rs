@@ -77,7 +77,8 @@ async fn a_receipt_is_published_once_however_it_arrives() {
         process.receipts().ingest(&receipts).await.expect("received");
     }
     assert_eq!(fixture.unread().await, 0);
-    let expected = [1, 0].map(|count| json!({ "room_id": fixture.room, "unread_count": count }));
+    let expected =
+        [1, 0].map(|count| json!({ "room_id": fixture.room, "unread_count": count, "mention_count": 0 }));
     assert_eq!(fixture.unread_events(), expected);
     // The echo of a receipt of this service.
     let next = fixture.receive_text("3").await;
