@@ -14,11 +14,13 @@ use messenger_users::routes;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
+/// The `Authorization` header and the form of a request.
+type Asked = (Option<String>, String);
+
 /// A token endpoint with one answer to all requests.
 struct Hub {
     url: String,
-    /// The `Authorization` header and the form of each request.
-    requests: Arc<Mutex<Vec<(Option<String>, String)>>>,
+    requests: Arc<Mutex<Vec<Asked>>>,
 }
 
 impl Hub {
@@ -45,7 +47,7 @@ impl Hub {
         Self::answering(200, &answer.to_string()).await
     }
 
-    fn requests(&self) -> Vec<(Option<String>, String)> {
+    fn requests(&self) -> Vec<Asked> {
         self.requests.lock().expect("no panic").clone()
     }
 }
