@@ -18,12 +18,12 @@ use tokio::net::TcpListener;
 type Asked = (Option<String>, String);
 
 /// A token endpoint with one answer to all requests.
-struct Hub {
+struct TokenServer {
     url: String,
     requests: Arc<Mutex<Vec<Asked>>>,
 }
 
-impl Hub {
+impl TokenServer {
     async fn answering(status: u16, answer: &str) -> Self {
         let requests = Arc::<Mutex<Vec<_>>>::default();
         let (seen, answer) = (Arc::clone(&requests), answer.to_owned());
@@ -62,7 +62,7 @@ async fn login(settings: &[(&str, &str)], body: &Value) -> TestResponse {
     wire.call(request, body.to_string()).await
 }
 
-async fn refused(hub: &Hub) -> (u16, String) {
+async fn refused(hub: &TokenServer) -> (u16, String) {
     let answer = login(&[("HUB_TOKEN_URL", &hub.url)], &json!({ "hub_code": "4711" })).await;
     assert!(!answer.body.to_string().contains("4711"), "{}", answer.body);
     (answer.status, answer.body["code"].as_str().expect("a code").to_owned())
@@ -70,7 +70,7 @@ async fn refused(hub: &Hub) -> (u16, String) {
 
 #[tokio::test]
 async fn a_code_signs_in_whom_the_hub_names() {
-    let hub = Hub::granting(&claims()).await;
+    let hub = TokenServer::granting(&claims()).await;
     let answer = login(&[("HUB_TOKEN_URL", &hub.url)], &json!({ "hub_code": " a+b/c&d " })).await;
     assert_eq!(answer.status, 200, "{}", answer.body);
     assert_eq!(answer.body["matrix_user_id"], "@weber:hub.local");
@@ -81,7 +81,7 @@ async fn a_code_signs_in_whom_the_hub_names() {
 
 #[tokio::test]
 async fn a_client_with_a_secret_shows_it_in_the_header_alone() {
-    let hub = Hub::granting(&claims()).await;
+    let hub = TokenServer::granting(&claims()).await;
     let settings = [("HUB_TOKEN_URL", &*hub.url), ("HUB_CLIENT_ID", "mess:1"), ("HUB_CLIENT_SECRET", "a b")];
     assert_eq!(login(&settings, &json!({ "hub_code": "4711" })).await.status, 200);
     // Both are encoded as in a form, and the two as in `Basic` (RFC 6749, section 2.3.1): `mess%3A1:a+b`.
@@ -102,13 +102,13 @@ async fn what_goes_wrong_at_the_hub_is_told_apart() {
         (200, "no JSON", (502, "hub_error")),
         (200, r#"{"access_token":"no token"}"#, (401, "token_invalid")),
     ] {
-        let hub = Hub::answering(status, answer).await;
+        let hub = TokenServer::answering(status, answer).await;
         assert_eq!(refused(&hub).await, (expected.0, expected.1.to_owned()), "{status} {answer}");
         assert_eq!(hub.requests().len(), 1, "a code is shown once");
     }
-    let large = Hub::answering(200, &"x".repeat(100_000)).await;
+    let large = TokenServer::answering(200, &"x".repeat(100_000)).await;
     assert_eq!(refused(&large).await, (502, "hub_error".to_owned()));
-    let nobody = Hub { url: "http://127.0.0.1:1/token".to_owned(), requests: Arc::default() };
+    let nobody = TokenServer { url: "http://127.0.0.1:1/token".to_owned(), requests: Arc::default() };
     assert_eq!(refused(&nobody).await, (503, "hub_unavailable".to_owned()));
 }
 
@@ -116,7 +116,7 @@ async fn what_goes_wrong_at_the_hub_is_told_apart() {
 async fn a_token_of_another_issuer_is_refused() {
     let mut claims = claims();
     claims["iss"] = json!("messenger-service");
-    let hub = Hub::granting(&claims).await;
+    let hub = TokenServer::granting(&claims).await;
     assert_eq!(refused(&hub).await, (401, "token_invalid".to_owned()));
 }
 

@@ -19,6 +19,7 @@ pub struct TokenEndpoint {
 impl TokenEndpoint {
     /// Reads the settings. Returns `None` without a URL.
     pub(super) fn read(env: &mut Env<'_>) -> Option<Self> {
+        let client_id = env.text("HUB_CLIENT_ID", "messenger-service");
         let client_secret = env.secret("HUB_CLIENT_SECRET");
         if env.optional("HUB_TOKEN_URL").is_none() {
             if client_secret.is_some() {
@@ -29,7 +30,7 @@ impl TokenEndpoint {
             return None;
         }
         let url = env.url("HUB_TOKEN_URL", "");
-        Some(Self { url, client_id: env.text("HUB_CLIENT_ID", "messenger-service"), client_secret })
+        Some(Self { url, client_id, client_secret })
     }
 }
 

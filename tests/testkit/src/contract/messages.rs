@@ -200,7 +200,7 @@ pub async fn a_sender_has_read_the_room_and_is_notified(store: &dyn Store) -> Re
     let audience = [Audience::User(TENANT, user("bert"))];
     let last = ports.feed.after(Position(0), &all_of(&audience), 100).await?.pop().expect("an event");
     let payload: serde_json::Value = serde_json::from_str(last.payload.as_str()).expect("JSON");
-    assert_eq!(payload, json!({ "room_id": "!1", "unread_count": 0 }));
+    assert_eq!(payload, json!({ "room_id": "!1", "unread_count": 0, "mention_count": 0 }));
     Ok(())
 }
 
