@@ -173,7 +173,7 @@ async fn the_texts_of_a_closed_room_are_deleted() {
     let key = RoomKey { tenant: TENANT, kind: RoomKind::Custom { id: "1".to_owned() } };
     let profile = Profile { members: vec![user("anna")], ..Profile::default() };
     database.ports().rooms.register(&key, &id, &profile).await.expect("registered");
-    let now = Timestamp::now();
+    let now: Timestamp = client.query_one("select now()", &[]).await.expect("a row").get(0);
     store.ingest(&[message(&id, "$1", now)]).await.expect("ingested");
     assert_eq!(all(&store, "spindel").await.0, ["$1"]);
     client.query("select close_room(1, '!1', 'chef', '', null)", &[]).await.expect("closed");
