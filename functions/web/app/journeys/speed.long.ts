@@ -1,4 +1,4 @@
-// How fast the chat is: the switch of rooms, a message from the wire to the pixel, a flood, and a slow line.
+// Measures the speed of the chat: the switch of rooms, a message from the wire to the pixel, a flood, and a slow line.
 import { expect, test } from '@playwright/test'
 import { fastService, messageEvent, openOn } from './fast_service'
 import { expectAtMost, percentile, tasksOf, watchTasks } from './figures'

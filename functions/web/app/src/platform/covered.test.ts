@@ -1,4 +1,4 @@
-// Which part of the page a keyboard covers.
+// The height of the page that a keyboard covers.
 import { expect, it } from 'vitest'
 import { coveredOf } from './covered'
 
