@@ -1,4 +1,4 @@
-// Types of what the build provides.
+// Types of the modules that the build provides.
 /// <reference types="vite/client" />
 
 declare module '*?sharedworker&url' {

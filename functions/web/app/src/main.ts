@@ -1,4 +1,4 @@
-// The start: what the Hub sent leaves the address before anything else reads it, then the application begins.
+// The start: removes the Hub's parameters from the address before other code reads it, then mounts the app.
 import './styles/main.css'
 import { PiniaColada } from '@pinia/colada'
 import { createPinia } from 'pinia'

@@ -57,7 +57,7 @@ export const closeRoom = (tenant: Tenant, id: string): Promise<ClosedRoom> =>
   ask(client.DELETE('/api/v1/admin/rooms/{id}', { params: room(tenant, id) }))
 
 export interface FoundNotifications extends Page<AdminNotification> {
-  /** The time up to which the search went, if it ended before the page was full. */
+  /** The time at which the search ended, if it ended before the page was full. */
   searchedUntil: string | null
 }
 export async function notifications(tenant: Tenant, filters: Filters, cursor: string | null, signal?: AbortSignal, limit = 100): Promise<FoundNotifications> {
@@ -65,7 +65,7 @@ export async function notifications(tenant: Tenant, filters: Filters, cursor: st
   const { notifications: rows, next_cursor, searched_until } = found as Schemas['AdminNotifications']
   return { rows, next: next_cursor === null ? null : String(next_cursor), searchedUntil: searched_until }
 }
-/** Returns rows as CSV, with a line of names. */
+/** Returns rows as CSV with a header line. */
 export const notificationsCsv = (tenant: Tenant, filters: Filters, cursor: string | null, signal: AbortSignal): Promise<{ data: string; next: string | null }> =>
   askPage(
     client.GET('/api/v1/admin/notifications', { params: { query: query(tenant, { ...filters, cursor, format: 'csv' }) }, parseAs: 'text', signal }) as Promise<{
@@ -82,7 +82,7 @@ export const changeNotification = (tenant: Tenant, id: number, act: Act): Promis
 export const readdress = (tenant: Tenant, id: number, target_user: string): Promise<AdminNotification> =>
   ask(client.POST('/api/v1/admin/notifications/{id}/readdress', { params: notification(tenant, id), body: { target_user } }))
 
-/** Returns the filter of a bulk act, whose `test` is no text. */
+/** Returns the filter of a bulk act, whose `test` is a boolean. */
 const filterOf = ({ test = '', ...filters }: Filters) => {
   const texts = Object.fromEntries(Object.entries(filters).filter(([, value]) => value !== ''))
   return test === '' ? texts : { ...texts, test: test === 'true' }

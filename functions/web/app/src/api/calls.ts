@@ -40,7 +40,7 @@ export type Place = { from_token?: string; direction?: 'forward' } | { around: s
 export const history = (room_id: string, place: Place, limit = 50): Promise<History> =>
   ask(client.GET('/api/v1/messages/history/{room_id}', { params: { path: { room_id }, query: { limit, ...place } } }))
 
-/** A text as it is sent, or as an edit changes it. */
+/** The text of a new message, or of an edit. */
 export interface Text {
   body: string
   format?: 'markdown'
@@ -61,7 +61,7 @@ export const withdrawReaction = (room_id: string, event_id: string, key: string)
 
 export type SearchQuery = paths['/api/v1/messages/search']['get']['parameters']['query']
 export interface FoundMessages {
-  /** The last to arrive first. */
+  /** The message that arrived last comes first. */
   messages: FoundMessage[]
   next_before: number | null
 }

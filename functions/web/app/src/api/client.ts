@@ -1,4 +1,4 @@
-// The one client of the service: adds the token, and turns answers into values or failures.
+// The HTTP client of the service: adds the token, and turns responses into values or failures.
 import createClient, { type Middleware } from 'openapi-fetch'
 import { base } from '@/platform/address'
 import { ApiError, apiError, NoAnswer } from './problem'
@@ -16,7 +16,7 @@ export function setToken(value: string | null): void {
   token = value
 }
 
-/** Sets who hears that the service refused the token, and what time it is there. */
+/** Sets the callbacks for a refused token and for the time of the server. */
 export function setListeners(listeners: { unauthorized: typeof onUnauthorized; serverTime: typeof onServerTime }): void {
   onUnauthorized = listeners.unauthorized
   onServerTime = listeners.serverTime

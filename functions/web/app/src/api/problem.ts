@@ -1,4 +1,4 @@
-// Failures of requests: an answer of the service (RFC 9457), or none at all.
+// Failures of requests: a problem of the service (RFC 9457), or no response.
 import type { Problem } from './types'
 
 /** A refusal of the service, or of a proxy before it. */
@@ -30,7 +30,7 @@ export class NoAnswer extends Error {
 
 export type Failure = ApiError | NoAnswer
 
-/** Returns the refusal that an answer with an error status holds. */
+/** Returns the refusal in a response with an error status. */
 export function apiError(status: number, body: unknown, header: (name: string) => string | null): ApiError {
   const problem = (typeof body === 'object' && body !== null ? body : {}) as Partial<Problem>
   const seconds = Number(header('retry-after') ?? Number.NaN)

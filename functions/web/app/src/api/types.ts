@@ -1,4 +1,4 @@
-// The types of the service's interface, made from docs/openapi.json, under the names of this application.
+// The types of the HTTP interface, generated from docs/openapi.json, under the names of this application.
 import type { components } from './schema'
 
 type Schemas = components['schemas']

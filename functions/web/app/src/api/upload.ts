@@ -10,7 +10,7 @@ export interface Upload {
   cancel(): void
 }
 
-/** Sends a file into a room. `onProgress` gets the part that was sent, 0 to 1. */
+/** Sends a file into a room. `onProgress` gets the fraction that was sent, 0 to 1. */
 export function upload(room: string, file: File, txnId: string, onProgress: (part: number) => void): Upload {
   const form = new FormData()
   form.append('room_id', room)

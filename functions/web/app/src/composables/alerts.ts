@@ -13,7 +13,7 @@ import { useSession } from '@/stores/session'
 import { useSettings } from '@/stores/settings'
 import { useToasts } from '@/stores/toasts'
 
-/** The pause between two sounds of an urgent notification that nobody has seen, in milliseconds. */
+/** The pause between two sounds of an unseen urgent notification, in milliseconds. */
 const URGENT_PAUSE = 8_000
 /** Characters of a message that a toast shows. */
 const SHOWN = 140
@@ -43,7 +43,7 @@ export function useAlerts(announce: (text: string) => void) {
     announce(t(entry.isUrgent ? 'inbox.announceUrgent' : 'inbox.announce', { app: entry.app, title: entry.title }))
     const to = entry.room !== null && rooms.all.has(entry.room) ? roomPath(entry.room) : '/meldungen'
     showOutside(`notification ${entry.id}`, entry.title, entry.body || entry.app, to, entry.isUrgent)
-    // An urgent one has the bar.
+    // The bar already shows an urgent one.
     if (entry.isUrgent || route.name === 'inbox') return
     toasts.show({ title: entry.title, text: short(entry.body || entry.app), to, tone: 'neutral' })
   }

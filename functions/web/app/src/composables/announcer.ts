@@ -1,7 +1,7 @@
-// The one polite live region: a new message is said once, and a flood is summed up.
+// The polite live region for screen readers: announces a new message once, and many messages as a number.
 import { onScopeDispose, ref } from 'vue'
 
-/** The time in which messages are gathered, in milliseconds. */
+/** The time in which messages are collected, in milliseconds. */
 const GATHER = 1_500
 
 export function useAnnouncer(summary: (count: number) => string) {

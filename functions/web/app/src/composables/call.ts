@@ -1,4 +1,4 @@
-// A call that a form or a button makes: whether it is under way, and its failure.
+// The call of a form or a button: its progress and its failure.
 import { ref, shallowRef } from 'vue'
 import { type Failure, failureOf } from '@/api/problem'
 

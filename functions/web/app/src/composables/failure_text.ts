@@ -1,8 +1,8 @@
-// The words for a failure: those of its code in the catalogue, else those of its kind.
+// The text for a failure: that of its code in the catalogue, else that of its kind.
 import { useI18n } from 'vue-i18n'
 import { ApiError } from '@/api/problem'
 
-/** Returns a function that puts a failure, or a code, into words. */
+/** Returns a function that returns the text for a failure or a code. */
 export function useFailureText(): (failure: unknown) => string {
   const { t, te } = useI18n()
   const byCode = (code: string, status: number): string => {

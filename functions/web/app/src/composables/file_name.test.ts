@@ -1,4 +1,4 @@
-// File names of others.
+// File names of other users.
 import { expect, it } from 'vitest'
 import { readableSize, visibleName } from './file_name'
 

@@ -1,6 +1,6 @@
-// File names of others, shown so that they hide nothing.
+// File names of other users, shown with their invisible characters and their end.
 
-/** Controls, and marks that turn the line or are invisible. */
+/** Control characters, invisible characters, and those that change the text direction. */
 const HIDDEN = /[\p{Cc}\p{Cf}]/gu
 /** Characters that are shown of a name. */
 const SHOWN = 60

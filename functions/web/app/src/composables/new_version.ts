@@ -1,5 +1,5 @@
-// A new version of the service: tabs that nobody uses load it by themselves, each at a time of its own. One with
-// something to lose never does, and offers it.
+// A new version of the service: unused tabs load it by themselves, each at a time of its own. A tab
+// with unsaved content only offers it.
 import { useIdle, useIntervalFn } from '@vueuse/core'
 import { ref, watch } from 'vue'
 import { clientConfig } from '@/api/calls'
@@ -45,7 +45,7 @@ export function useNewVersion() {
     else isOffered.value = true
   }
 
-  // A new version ends all streams: each connection asks what there is now.
+  // A new version ends all streams, so each connection asks for the present version.
   watch(
     () => connection.isUp,
     async (isUp) => {

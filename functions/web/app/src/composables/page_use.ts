@@ -1,4 +1,4 @@
-// Whether a page can be loaded again without anybody losing anything.
+// Checks whether a reload of the page loses no input of the user.
 
 export interface PageUse {
   /** Whether nobody has touched it for a while, or it is in the background. */

@@ -1,4 +1,4 @@
-// A value in the query of the address: filters live there, so that a link shows what one sees.
+// A value in the query of the address: filters are stored there, so that a link shows the same list.
 import { computed, type WritableComputedRef } from 'vue'
 import { useRoute, useRouter } from 'vue-router'
 

@@ -1,4 +1,4 @@
-// Times as people read them, in the language of the settings. The formatters are made once for each language.
+// Times in the language of the settings. The formatters are created once for each language.
 import { useI18n } from 'vue-i18n'
 import { serverNow } from '@/platform/clock'
 

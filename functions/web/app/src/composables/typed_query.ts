@@ -10,7 +10,7 @@ const PAUSE = 300
 export function useTypedQuery(name: string): { typed: Ref<string>; asked: WritableComputedRef<string> } {
   const asked = useRouteQuery(name, '')
   const typed = ref(asked.value)
-  /** The text that was asked last from here: its return changes nothing that was typed since. */
+  /** The last text that was put into the address from here: its return does not change later input. */
   let last = asked.value
   let isOver = false
   const ask = useDebounceFn(() => {
@@ -21,10 +21,10 @@ export function useTypedQuery(name: string): { typed: Ref<string>; asked: Writab
     if (now !== last) typed.value = last = now
   })
   watch(typed, () => void ask())
-  // The address is that of another page by then.
+  // The address may be that of another page by then.
   onScopeDispose(() => (isOver = true))
   return { typed, asked }
 }
 
-/** Returns whether a word of a text has two characters: the service asks for that. */
+/** Returns whether a word of a text has two characters, as the service requires. */
 export const isSearchable = (text: string): boolean => text.split(/\s+/u).some((word) => [...word].length >= 2)

@@ -1,8 +1,8 @@
-// Tells the room that the user types: at the beginning, every 25 seconds, and at the end.
+// Sends the typing state of the user: at the beginning, every 25 seconds, and at the end.
 import { onScopeDispose } from 'vue'
 import { setTyping } from '@/api/calls'
 
-/** The time after which it is said again, and the silence that ends it, in milliseconds. */
+/** The time after which it is sent again, and the pause in typing that ends it, in milliseconds. */
 const AGAIN = 25_000
 const SILENCE = 8_000
 
@@ -10,7 +10,7 @@ export function useTypingSignal(room: string) {
   let saidAt = 0
   let silence: ReturnType<typeof setTimeout> | null = null
 
-  // It may fail: nobody needs it.
+  // A failure is ignored: typing notifications may be lost.
   const say = (isTyping: boolean) => void setTyping(room, isTyping).catch(() => null)
 
   function typed(isTyping: boolean): void {

@@ -1,4 +1,4 @@
-// Whether the list of shortcuts (?) is open: the shell has it, and the settings open it.
+// The state of the list of shortcuts (?): the shell shows it, and the settings open it.
 import { useEventListener } from '@vueuse/core'
 import { readonly, ref } from 'vue'
 
@@ -12,7 +12,7 @@ export const closeShortcuts = (): void => void (isOpen.value = false)
 const isTyped = ({ target }: Event): boolean =>
   target instanceof HTMLElement && (target.isContentEditable || /^(INPUT|TEXTAREA|SELECT)$/.test(target.tagName))
 
-/** Opens the list by `?`, wherever nobody types. */
+/** Opens the list by `?`, unless the focus is in a field. */
 export function useShortcutKey(): void {
   useEventListener('keydown', (event: KeyboardEvent) => {
     if (event.key !== '?' || event.ctrlKey || event.metaKey || event.altKey || isTyped(event)) return

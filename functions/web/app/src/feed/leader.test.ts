@@ -1,4 +1,4 @@
-// One tab leads: one stream for all tabs, another one when it goes, and one again when two have led.
+// One tab leads: one stream for all tabs, a new leader when it closes, and one again when two have led.
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { type Channel, lead } from './leader'
 import type { Feed, FeedOptions, FeedState } from './protocol'
@@ -8,7 +8,7 @@ interface Stream {
   isOpen: boolean
 }
 
-/** Channels of one name: each hears the others; a frozen one hears nothing. */
+/** Channels of one name: each receives the messages of the others; a frozen one receives none. */
 class Channels {
   readonly all = new Set<Channel & { isFrozen: boolean }>()
 

@@ -4,7 +4,7 @@ import { randomId } from '@/platform/ids'
 import { type Feed, type FeedOptions, type FromSource, hand, publisher } from './protocol'
 import type { subscribe } from './subscription'
 
-/** The pause between two questions, and the longest wait for an answer, in milliseconds. */
+/** The pause between two checks, and the longest wait for an answer, in milliseconds. */
 const TIMES = { ask: 5_000, answer: 2_000, claim: 300 }
 
 /** A tab to all others. `term` counts the leaders: the highest one leads, of two the one with the lower id. */
@@ -19,7 +19,7 @@ type Words = { from: string; term: number } & (
 
 export type Channel = Pick<BroadcastChannel, 'postMessage' | 'close' | 'onmessage'>
 
-/** Follows the feed by the tab that leads, or as that tab. */
+/** Subscribes to the feed through the leading tab, or as that tab. */
 export function lead(options: FeedOptions, channel: Channel, open: typeof subscribe, times = TIMES): Feed {
   const self = randomId()
   let { token, lastEventId } = options

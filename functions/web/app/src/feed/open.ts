@@ -40,7 +40,7 @@ function openLed(options: FeedOptions): Feed {
   }
 }
 
-/** Calls a function when the page goes. One that the browser keeps for "back" comes again as a new one does. */
+/** Calls a function when the page is left. A page from the back-forward cache starts like a new one. */
 function onPageEnd(act: () => void): () => void {
   const onShow = (event: PageTransitionEvent) => {
     if (event.persisted) location.reload()

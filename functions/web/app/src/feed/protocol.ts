@@ -4,7 +4,7 @@ import type { StreamedEvent } from '@/api/types'
 
 export type FeedState = State
 
-/** A tab to whoever has the stream. */
+/** The messages of a tab to the owner of the stream. */
 export type ToSource =
   | { kind: 'hello'; base: string; token: string; lastEventId: string | null }
   | { kind: 'renew'; token: string }
@@ -16,9 +16,9 @@ export type FromSource =
   | { kind: 'state'; state: FeedState }
   | { kind: 'position'; id: string }
 
-/** A subscription to the feed, by whichever way. */
+/** A subscription to the feed, through a worker, another tab or this tab. */
 export interface Feed {
-  /** Connects at once, with this token: somebody has signed in again. */
+  /** Connects at once with this token, after a new sign-in. */
   renew(token: string): void
   close(): void
 }
@@ -26,7 +26,7 @@ export interface Feed {
 export interface FeedListener {
   onEvent(event: StreamedEvent, id: string | null): void
   onState(state: FeedState): void
-  /** The position at which a stream began, so that the next start resumes there though nothing has happened. */
+  /** The position at which a stream began, so that the next start resumes there even without events. */
   onPosition(id: string): void
 }
 
@@ -38,7 +38,7 @@ export interface FeedOptions extends FeedListener {
   lastEventId: string | null
 }
 
-/** Hands a message of the stream's owner to a listener. */
+/** Passes a message of the stream's owner to a listener. */
 export function hand(message: FromSource, listener: FeedListener): void {
   if (message.kind === 'state') listener.onState(message.state)
   else if (message.kind === 'position') listener.onPosition(message.id)

@@ -1,4 +1,4 @@
-// The subscription with hub-messenger.js: order, once, resume, polling and backoff are its work.
+// The subscription with hub-messenger.js, which does order, deduplication, resuming, polling and backoff.
 import { HubMessenger } from 'hub-messenger'
 import type { StreamedEvent } from '@/api/types'
 import type { Feed, FeedOptions } from './protocol'
@@ -11,7 +11,7 @@ export function subscribe(options: Omit<FeedOptions, 'key'>): Feed {
   let token = options.token
   const messenger = new HubMessenger({
     url: options.base,
-    // A refused token is not renewed here: the tab shows who has to sign in, and sends the next one.
+    // A refused token is not renewed here: the tab asks the user to sign in, and sends the next one.
     getToken: () => token,
     lastEventId: options.lastEventId,
     silenceTimeout: SILENCE,

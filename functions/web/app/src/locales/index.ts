@@ -6,7 +6,7 @@ import type admin from './admin.de.json'
 import de from './de.json'
 import en from './en.json'
 
-/** That of the administration is loaded with its pages. */
+/** The catalogue of the administration is loaded with its pages. */
 type Catalogue = typeof de & { admin: typeof admin }
 
 declare module 'vue-i18n' {

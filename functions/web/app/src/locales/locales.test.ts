@@ -1,4 +1,4 @@
-// The catalogues: the same keys and placeholders in both languages, and none that nobody uses.
+// The catalogues: the same keys and placeholders in both languages, and no unused ones.
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, it } from 'vitest'

@@ -1,4 +1,4 @@
-// Copying text. On plain http there is no clipboard interface, but the old command works.
+// Copies text. On plain http there is no clipboard interface, but the old command works.
 
 /** Copies a text. Returns whether it worked. */
 export async function copyText(text: string): Promise<boolean> {

@@ -2,7 +2,7 @@
 
 let offset: number | null = null
 
-/** Takes the time of an answer (`Date`, in whole seconds). The first counts until one differs by two seconds. */
+/** Takes the time of a response (`Date`, whole seconds). It counts until one differs by two seconds. */
 export function setServerTime(time: number): void {
   const next = time - Date.now()
   if (offset === null || Math.abs(next - offset) > 2_000) offset = next

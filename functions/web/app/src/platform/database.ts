@@ -23,7 +23,7 @@ export class UserDatabase {
 
   constructor(
     readonly name: string,
-    /** Called once if nothing is kept beyond this tab. */
+    /** Called once if the data cannot outlive this tab. */
     private readonly onForbidden: () => void,
   ) {
     this.#opened = this.#open()
@@ -37,7 +37,7 @@ export class UserDatabase {
           for (const table of present) if (!(wanted as string[]).includes(table)) database.deleteObjectStore(table as Table)
           for (const table of wanted) if (!present.has(table)) database.createObjectStore(table, { keyPath: KEYS[table] })
         },
-        // Another tab signs the user out: it deletes the database, and waits until nobody has it open.
+        // Another tab signs the user out: it deletes the database, and waits until no tab has it open.
         blocking: (_, __, event) => (event.target as IDBDatabase).close(),
       })
     } catch {

@@ -1,4 +1,4 @@
-// The parameters that the Hub puts into the address. They are taken off before anything can log or keep them.
+// The parameters that the Hub puts into the address, removed before other code can log or store them.
 
 export interface HubSignIn {
   /** The token of `?hub_token=`; `null` without one. */
@@ -7,7 +7,7 @@ export interface HubSignIn {
   code: string | null
 }
 
-/** Returns the address without what the Hub put there, and that. */
+/** Returns the address without the Hub's parameters, and the parameters. */
 export function parseHubSignIn(href: string): HubSignIn & { rest: URL } {
   const rest = new URL(href)
   const take = (name: string): string | null => {
@@ -18,7 +18,7 @@ export function parseHubSignIn(href: string): HubSignIn & { rest: URL } {
   return { token: take('hub_token'), code: take('hub_code'), rest }
 }
 
-/** Returns what the Hub sent, and removes it from the address and the history. */
+/** Returns the Hub's parameters, and removes them from the address and the history. */
 export function takeHubSignIn(): HubSignIn {
   const { rest, ...sent } = parseHubSignIn(location.href)
   if (rest.href !== location.href) history.replaceState(history.state, '', rest)

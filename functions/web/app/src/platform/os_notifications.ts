@@ -9,13 +9,13 @@ export type NotificationAbility = 'granted' | 'default' | 'denied' | 'insecure' 
 interface OsNotification {
   title: string
   body: string
-  /** Tabs that show the same one show it once. */
+  /** Notifications with the same tag are shown once, also by several tabs. */
   tag: string
   /** Whether it stays until somebody closes it. */
   isUrgent: boolean
 }
 
-/** Whether this browser refused to show one: Android's shows only those of a service worker. */
+/** Whether this browser refused to show one: Chrome on Android shows only those of a service worker. */
 let isRefused = false
 
 export function notificationAbility(): NotificationAbility {
@@ -25,7 +25,7 @@ export function notificationAbility(): NotificationAbility {
   return Notification.permission
 }
 
-/** Asks the user, and returns what is possible from now on. */
+/** Asks the user for permission, and returns the new state. */
 export async function askForNotifications(): Promise<NotificationAbility> {
   if (notificationAbility() === 'default') await Notification.requestPermission()
   return notificationAbility()

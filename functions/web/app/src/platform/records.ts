@@ -6,7 +6,7 @@ export interface Draft {
   readonly files: readonly { readonly id: string; readonly file: File }[]
   /** The message that it replies to. */
   readonly reply: Quote | null
-  /** Whom it mentions, as far as their names stand in the text. */
+  /** The mentioned members, as far as their names stand in the text. */
   readonly mentions: readonly Mention[]
   /** The new text of an older message, which is edited in its place. */
   readonly edit: { readonly eventId: string; readonly text: string } | null
@@ -27,7 +27,7 @@ export interface Mention {
 
 export const NO_DRAFT: Draft = { text: '', files: [], reply: null, mentions: [], edit: null }
 
-/** A text or a file on its way. It stays until the service has answered with its message. */
+/** A text or a file in the outbox. It stays until the service has answered with its message. */
 export interface OutboxEntry {
   txnId: string
   room: string
@@ -46,6 +46,6 @@ export interface OutboxEntry {
 
 /**
  * `sending`: a request is in flight. `waiting`: it was not sent, the next attempt follows. `unknown`: a request broke
- * off, and nobody knows whether it arrived; the next attempt is the same one. `failed`: the service refused it.
+ * off, and it may have arrived; the next attempt repeats it. `failed`: the service refused it.
  */
 type OutboxState = 'sending' | 'waiting' | 'unknown' | 'failed'

@@ -1,4 +1,4 @@
-// The tabs of a browser tell each other who signs in and out, and give a new tab the token that they have.
+// The channel by which tabs of a browser report sign-ins and sign-outs, and pass their token to a new tab.
 import { randomId } from './ids'
 
 /** The longest wait for another tab, in milliseconds. */

@@ -1,4 +1,4 @@
-// Sounds, made by the browser itself: two tones for something urgent, one for a message. A browser plays none before
+// Sounds: two tones for an urgent notification, one for a message. A browser plays none before
 // the first tap of its user.
 import { readonly, ref } from 'vue'
 
@@ -15,10 +15,10 @@ export class SoundPlayer {
   readonly #isBlocked = ref(false)
   #context: AudioContext | null = null
 
-  /** Whether the browser waits for a tap before it plays something. */
+  /** Whether the browser waits for a tap before it plays a sound. */
   readonly isBlocked = readonly(this.#isBlocked)
 
-  /** Plays a sound, or says that it is blocked. */
+  /** Plays a sound, or reports that it is blocked. */
   play(sound: Sound): void {
     const context = this.#open()
     if (context === null) return
@@ -31,7 +31,7 @@ export class SoundPlayer {
     for (const [frequency, begin, length] of TONES[sound]) tone(context, frequency, begin, length, LOUDNESS[sound])
   }
 
-  /** Asks the browser to play from now on: after a tap it does. */
+  /** Asks the browser to allow sounds; after a tap it does. */
   async unlock(): Promise<void> {
     const context = this.#open()
     if (context === null) return

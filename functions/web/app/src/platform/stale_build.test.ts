@@ -1,4 +1,4 @@
-// The page of a build that is gone.
+// The page of a build that the service no longer has.
 import { expect, it } from 'vitest'
 import { mayReload } from './stale_build'
 

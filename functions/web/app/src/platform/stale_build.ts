@@ -1,10 +1,10 @@
-// A page whose build is gone from the service: a part that it loads later is 404. The page is loaded again, once.
+// A page whose build the service no longer has: a part that it loads later is 404. It is loaded again, once.
 
 const KEY = 'messenger.reloaded'
 /** The time within which a second failure is no reason to load the page again, in milliseconds. */
 const ONCE = 60_000
 
-/** Returns whether the page may be loaded again. Where nothing is stored it may not: it would never end. */
+/** Returns whether the page may be loaded again. Without storage it may not: the reloads would never end. */
 export function mayReload(storage: () => Pick<Storage, 'getItem' | 'setItem'>, now: number): boolean {
   try {
     const last = Number(storage().getItem(KEY) ?? Number.NEGATIVE_INFINITY)

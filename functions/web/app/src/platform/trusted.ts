@@ -1,4 +1,4 @@
-// Trusted Types: the policy by which this application names its one worker script, and reads HTML of others.
+// Trusted Types: the policy for the worker script of this application, and for HTML of other users.
 
 interface Policy {
   createScriptURL(url: string): string
@@ -16,12 +16,12 @@ function ownScript(url: string): string {
 }
 
 const { trustedTypes } = globalThis as { trustedTypes?: TrustedTypes }
-// HTML of others goes into a document of its own, which runs and loads nothing, and from there by an allow-list.
+// HTML of other users is parsed into a document that runs and loads nothing, and filtered by an allow-list.
 const rules: Policy = { createScriptURL: ownScript, createHTML: (html) => html }
 const policy = trustedTypes?.createPolicy('messenger', rules) ?? rules
 
 /** Returns the address in the form that `new SharedWorker` takes. */
 export const scriptUrl = (url: URL): string => policy.createScriptURL(url.href)
 
-/** Returns the content of HTML of others. Nothing of it has run or been loaded; what of it is shown is for the caller to decide. */
+/** Returns the content of HTML of other users, of which nothing has run. The caller decides what to show. */
 export const inertContent = (html: string): HTMLElement => new DOMParser().parseFromString(policy.createHTML(html), 'text/html').body

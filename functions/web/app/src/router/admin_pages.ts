@@ -12,7 +12,7 @@ export const ADMIN_PAGES = [
 
 export type AdminPage = (typeof ADMIN_PAGES)[number]['name']
 
-/** Pages below whose path stands the id of what is open. */
+/** Pages whose path is followed by the id of the open object. */
 const WITH_ID: ReadonlySet<AdminPage> = new Set<AdminPage>(['notifications', 'users', 'rooms'])
 
 /** Returns the path of a page as the router reads it. */

@@ -13,7 +13,7 @@ declare module 'vue-router' {
 }
 
 export function createPages() {
-  // One component for all of them: it keeps its state, and loads the administration for administrators only.
+  // One component for all these pages: it keeps its state, and loads them for administrators only.
   const administration = ADMIN_PAGES.map((page) => ({
     path: routeOf(page),
     name: `admin-${page.name}`,

@@ -1,11 +1,11 @@
-// The state of the feed, as people see it: live, polling, or cut off since a time.
+// The state of the feed for the user: live, polling, or disconnected since a time.
 import { defineStore } from 'pinia'
 import { computed, shallowRef } from 'vue'
 import type { FeedState } from '@/feed/protocol'
 
 export const useConnection = defineStore('connection', () => {
   const feed = shallowRef<FeedState>({ name: 'connecting', since: new Date(), reason: 'started' })
-  /** `connecting` counts as good for people until it has lasted: the banner has a delay of its own. */
+  /** `connecting` is shown as connected at first: the banner has a delay of its own. */
   const isUp = computed(() => feed.value.name === 'live' || feed.value.name === 'polling')
   const since = computed(() => new Date(feed.value.since))
 

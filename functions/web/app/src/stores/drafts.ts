@@ -25,7 +25,7 @@ export const useDrafts = defineStore('drafts', () => {
   const changed = new Set<string>()
   const store = useDebounceFn(flush, PAUSE)
 
-  /** Stores what has changed, at once. */
+  /** Stores changed drafts at once. */
   async function flush(): Promise<void> {
     const rooms = [...changed]
     changed.clear()

@@ -1,4 +1,4 @@
-// Notifications: their order, each once, and what was seen on any device.
+// Notifications: their order, each once, and their read state on all devices.
 import 'fake-indexeddb/auto'
 import { createPinia, setActivePinia } from 'pinia'
 import { beforeEach, describe, expect, it, vi } from 'vitest'
@@ -20,7 +20,7 @@ describe('entries', () => {
   it('are the newest first, each once, and the given one counts', () => {
     const entries = withEntries(of([2]), [...of([1, 3, 3]), entryOf(told(2, true))])
     expect(entries.map(({ id, isRead }) => [id, isRead])).toEqual([[3, false], [2, true], [1, false]])
-    // An answer that is older than the reading does not undo it.
+    // A response from before the user has read does not undo the read state.
     expect(withEntries(entries, of([2]))[1]?.isRead).toBe(true)
   })
 

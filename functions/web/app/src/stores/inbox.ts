@@ -18,15 +18,15 @@ const RECOUNT = 2_000
 
 export const useInbox = defineStore('inbox', () => {
   const entries = shallowRef<readonly InboxEntry[]>([])
-  /** Of the whole inbox, counted by the service up to 1000, and by what has happened since. */
+  /** Unread ones of the whole inbox: counted by the service up to 1000, and by events since then. */
   const unreadCount = ref(0)
   const isLoaded = ref(false)
   const failure = shallowRef<Failure | null>(null)
-  /** Notifications that were seen here, of which the service does not know yet. */
+  /** Notifications that were seen here and are not yet reported to the service. */
   const unsaid = new Set<number>()
   let database: UserDatabase | null = null
 
-  /** Urgent ones stay on top of every page until somebody has seen them. */
+  /** Urgent ones stay on top of every page until the user has seen them. */
   const urgent = computed(() => entries.value.filter(({ isUrgent, isRead }) => isUrgent && !isRead))
 
   async function start(stored: UserDatabase): Promise<void> {
@@ -36,7 +36,7 @@ export const useInbox = defineStore('inbox', () => {
     await load()
   }
 
-  /** Reads the newest entries, and urgent ones that nobody has seen. */
+  /** Reads the newest entries, and unseen urgent ones. */
   async function load(): Promise<void> {
     try {
       const [newest, ringing] = await Promise.all([fetchInbox({ limit: FIRST }), fetchInbox({ limit: URGENT, priority: 'urgent', unread: true })])
@@ -50,7 +50,7 @@ export const useInbox = defineStore('inbox', () => {
     }
   }
 
-  /** Reads a page of a list. Returns what the next page begins with; `null` at the end. */
+  /** Reads a page of a list. Returns the cursor of the next page; `null` at the end. */
   async function page(query: InboxQuery): Promise<{ ids: number[]; next: number | null }> {
     const { notifications, next_before } = await fetchInbox(query)
     const read = notifications.map(entryOf)
@@ -58,7 +58,7 @@ export const useInbox = defineStore('inbox', () => {
     return { ids: read.map(({ id }) => id), next: next_before }
   }
 
-  /** Takes entries over. One that was seen here stays read, whatever the service says. */
+  /** Stores entries. One that was seen here stays read, even if the service returns it as unread. */
   function put(given: readonly InboxEntry[]): void {
     entries.value = withRead(withEntries(entries.value, given), [...unsaid])
   }
@@ -69,7 +69,7 @@ export const useInbox = defineStore('inbox', () => {
     if (entries.value.some(({ id }) => id === entry.id)) return null
     put([entry])
     unreadCount.value += 1
-    // A repeated event of long ago may have been read on another device: the service knows.
+    // A repeated old event may have been read on another device: the service has its state.
     if (isLoaded.value) void recount()
     return entry
   }
@@ -80,7 +80,7 @@ export const useInbox = defineStore('inbox', () => {
     if (entry !== undefined) put([{ ...entry, room: room_id, eventId: event_id }])
   }
 
-  /** Something was read, on whichever device. */
+  /** Applies a read event of any device. */
   function applyRead({ up_to, ids }: InboxReadEvent): void {
     entries.value = withRead(entries.value, ids ?? [], up_to ?? 0)
     void recount()
@@ -92,7 +92,7 @@ export const useInbox = defineStore('inbox', () => {
     if (answer !== null) unreadCount.value = Math.max(0, answer.unread_count - unsaid.size)
   }
 
-  /** Marks entries as seen, here at once, and on all devices when the service has heard it. */
+  /** Marks entries as seen: here at once, and on all devices when the service has stored it. */
   function markRead(ids: readonly number[]): void {
     const unread = new Set(entries.value.filter(({ isRead }) => !isRead).map(({ id }) => id))
     const seen = ids.filter((id) => unread.has(id))
@@ -111,13 +111,13 @@ export const useInbox = defineStore('inbox', () => {
     entries.value = withRead(entries.value, [], newest.id)
   }
 
-  /** Marks those whose message stands in a room that is being read. Urgent ones are seen by a tap alone. */
+  /** Marks entries whose message stands in a room that is being read. Urgent ones need a tap. */
   function markRoomRead(room: string): void {
     markRead(entries.value.filter((entry) => entry.room === room && !entry.isUrgent && !entry.isRead).map(({ id }) => id))
   }
 
   let isTelling = false
-  /** Tells the service what was seen. What it has not heard is told again when the connection is back. */
+  /** Reports seen notifications to the service. After a failure it reports again at the next connection. */
   async function tell(): Promise<void> {
     await database?.put('values', { key: 'unsaid', value: [...unsaid] })
     if (isTelling || unsaid.size === 0) return
@@ -129,7 +129,7 @@ export const useInbox = defineStore('inbox', () => {
         unreadCount.value = Math.max(0, (unread_count ?? unreadCount.value) - unsaid.size)
       }
     } catch {
-      // No answer: the next connection tells it.
+      // No response: the report is repeated after the next connection.
     } finally {
       isTelling = false
       await database?.put('values', { key: 'unsaid', value: [...unsaid] })
@@ -139,7 +139,7 @@ export const useInbox = defineStore('inbox', () => {
   return { entries, unreadCount, urgent, isLoaded, failure, start, load, page, add, sent, applyRead, markRead, markAllRead, markRoomRead, tell }
 })
 
-/** A refusal that repeating does not change ends the telling; all else throws. */
+/** A refusal that a repetition does not change ends the report; all other failures throw. */
 function refusal(thrown: unknown): { unread_count?: number } {
   const failure = failureOf(thrown)
   if (failure instanceof ApiError && failure.status !== 401 && !failure.isTemporary) return {}

@@ -19,10 +19,10 @@ export interface InboxEntry {
   readonly isRead: boolean
 }
 
-/** Entries that are kept at most. */
+/** The most entries that are kept. */
 export const KEPT = 2_000
 
-/** Returns the entry of a notification as the service or its event tells it. An event is unread. */
+/** Returns the entry of a notification from the service or from its event. That of an event is unread. */
 export function entryOf(told: Told | NotificationEvent): InboxEntry {
   const { read, matrix_event_id } = { read: false, matrix_event_id: null, ...told }
   return {
@@ -41,7 +41,7 @@ export function entryOf(told: Told | NotificationEvent): InboxEntry {
   }
 }
 
-/** Puts entries in, each once. Those that are given replace those that are known, but what is read stays read. */
+/** Adds entries, each once. New ones replace known ones, but a read entry stays read. */
 export function withEntries(entries: readonly InboxEntry[], given: readonly InboxEntry[]): readonly InboxEntry[] {
   if (given.length === 0) return entries
   const all = new Map(entries.map((entry) => [entry.id, entry]))
@@ -65,7 +65,7 @@ export interface InboxFilter {
   entity: { type: string; id: string } | null
 }
 
-/** Returns whether a notification has all words of the filter, as far as this page can tell: the service knows more. */
+/** Returns whether a notification has all words of the filter. The service compares words more thoroughly. */
 export function hasWords({ title, body }: InboxEntry, { text }: InboxFilter): boolean {
   const searched = searchable(`${title}\n${body}`)
   return searchable(text).split(/\s+/u).every((word) => searched.includes(word))

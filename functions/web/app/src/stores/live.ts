@@ -40,7 +40,7 @@ export const useLive = defineStore('live', () => {
   let feed: Feed | null = null
   let listeners: LiveListeners | null = null
 
-  /** Begins with what is kept here, then follows the feed from the last position on. */
+  /** Begins with the stored data, then subscribes to the feed from the last position on. */
   async function start(subscriber: LiveListeners): Promise<void> {
     const { database, token, key } = session
     if (database === null || token === null) return
@@ -63,13 +63,13 @@ export const useLive = defineStore('live', () => {
     }
   }
 
-  /** Ends the subscription: nobody is signed in any more. */
+  /** Ends the subscription after the sign-out. */
   function stop(): void {
     feed?.close()
     feed = listeners = null
   }
 
-  /** After somebody has signed in again. */
+  /** Resumes after a new sign-in. */
   function renew(token: string): void {
     feed?.renew(token)
     outbox.retryNow()
@@ -131,7 +131,7 @@ export const useLive = defineStore('live', () => {
     listeners?.notification(entry)
   }
 
-  /** Events were missed: everything is read again. Drafts, the outbox and the place stay. */
+  /** Reads all data again after missed events. Drafts, the outbox and the place stay. */
   function reset(): void {
     timelines.reset()
     void rooms.load()
@@ -140,7 +140,7 @@ export const useLive = defineStore('live', () => {
 
   let position: string | null = null
   const storePosition = useThrottleFn(() => session.database?.put('values', { key: 'position', value: position }), POSITION_PAUSE, true)
-  /** Remembers that this machine has got that far. */
+  /** Stores the position of this machine. */
   function keepPosition(id: string | null): void {
     if (id === null) return
     position = id

@@ -1,4 +1,4 @@
-// The outbox: nothing lost, nothing doubled, in order, whatever happens to the requests.
+// The outbox: no message is lost or duplicated, in order, whatever happens to the requests.
 import 'fake-indexeddb/auto'
 import { createPinia, setActivePinia } from 'pinia'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
@@ -28,7 +28,7 @@ afterEach(() => {
   send.mockReset()
 })
 
-/** Lets requests, the database and pauses go on. */
+/** Lets requests, the database and pauses continue. */
 async function pass(milliseconds: number): Promise<void> {
   for (let step = 0; step < 20; step += 1) {
     await vi.advanceTimersByTimeAsync(milliseconds / 20)

@@ -18,21 +18,21 @@ const PAUSE_MAX = 30_000
 
 export const useOutbox = defineStore('outbox', () => {
   const entries = shallowRef<readonly OutboxEntry[]>([])
-  /** The part of each file that was sent, by transaction id. */
+  /** The fraction of each file that was sent, by transaction id. */
   const progress = shallowReactive(new Map<string, number>())
-  /** Entries whose message came by the feed before the answer: they are shown no more. */
+  /** Entries whose message came by the feed before the response: they are no longer shown. */
   const arrived = shallowReactive(new Set<string>())
   const shown = computed(() => entries.value.filter(({ txnId }) => !arrived.has(txnId)))
   const isEmpty = computed(() => entries.value.length === 0)
 
   const uploads = new Map<string, Upload>()
   const cancelled = new Set<string>()
-  /** The rooms that are being worked on, with what ends their pause. */
+  /** The rooms whose entries are being sent, each with the function that ends its pause. */
   const working = new Map<string, (() => void) | null>()
   let database: UserDatabase | null = null
   let onSent: (message: Message) => void = () => {}
 
-  /** Takes up what an earlier page left. A request of it may have arrived: it is repeated under its id. */
+  /** Continues with the entries of an earlier page. Its requests may have arrived: they keep their ids. */
   async function start(stored: UserDatabase, sent: (message: Message) => void): Promise<void> {
     ;[database, onSent] = [stored, sent]
     const left = await stored.all('outbox')
@@ -47,12 +47,12 @@ export const useOutbox = defineStore('outbox', () => {
     const base = { txnId: randomId(), room, createdAt, state: 'waiting' as const, code: null, detail: null }
     const entry: OutboxEntry = { ...base, body: '', file: null, ...content }
     entries.value = [...entries.value, entry]
-    // It is stored before it is sent: what was typed survives the end of this page.
+    // It is stored before it is sent, so that the text survives the end of this page.
     await database?.put('outbox', entry)
     void work(room)
   }
 
-  /** Sends the entries of a room, one after the other. A refused one lets the next ones pass. */
+  /** Sends the entries of a room, one after the other. A refused one does not hold up the next ones. */
   async function work(room: string): Promise<void> {
     if (working.has(room)) return
     working.set(room, null)
@@ -71,13 +71,13 @@ export const useOutbox = defineStore('outbox', () => {
 
   const next = (room: string) => entries.value.find((entry) => entry.room === room && entry.state !== 'failed')
 
-  /** Sends an entry. Returns the least pause before the next attempt; `null` if it is settled. */
+  /** Sends an entry. Returns the least pause before the next attempt; `null` if none follows. */
   async function attempt(entry: OutboxEntry): Promise<number | null> {
     const { txnId } = entry
     update(txnId, { state: 'sending' })
     try {
       const message = await request(entry)
-      // First the message, then the end of the entry: both are shown rather than none.
+      // The message is added before the entry is removed: both may be shown for a moment, but never none.
       onSent(message)
       await remove(txnId)
       return null
@@ -109,7 +109,7 @@ export const useOutbox = defineStore('outbox', () => {
       update(txnId, { state: 'failed', code: 'internal_error', detail: String(thrown) })
       return null
     }
-    // 401: the overlay asks to sign in. 502 and 504: nobody knows whether the message arrived.
+    // 401: the overlay asks to sign in. 502 and 504: the message may have arrived.
     if (thrown.status === 401 || thrown.isTemporary) {
       update(txnId, { state: thrown.status === 502 || thrown.status === 504 ? 'unknown' : 'waiting' })
       return (thrown.retryAfter ?? 0) * 1000
@@ -142,7 +142,7 @@ export const useOutbox = defineStore('outbox', () => {
     })
   }
 
-  /** Ends all pauses: the connection is back, or somebody has signed in again. */
+  /** Ends all pauses, after a new connection or a new sign-in. */
   function retryNow(): void {
     for (const endPause of working.values()) endPause?.()
   }
@@ -153,7 +153,7 @@ export const useOutbox = defineStore('outbox', () => {
     if (entry !== undefined) void work(entry.room)
   }
 
-  /** Takes a failed entry out, or a file that is being sent. */
+  /** Removes a failed entry, or a file that is being sent. */
   async function discard(txnId: string): Promise<void> {
     const started = uploads.get(txnId)
     if (started === undefined) return remove(txnId)
@@ -161,7 +161,7 @@ export const useOutbox = defineStore('outbox', () => {
     started.cancel()
   }
 
-  /** Hides the entry whose message of one's own has come by the feed, before its answer. */
+  /** Hides an entry whose message has come by the feed before the response. */
   function matchEcho({ txn_id }: NewMessageEvent): void {
     if (txn_id && entries.value.some(({ txnId }) => txnId === txn_id)) arrived.add(txn_id)
   }

@@ -1,22 +1,22 @@
-// The reactions to a message: counts by the history, changed by those that come live.
+// The reactions to a message: counts of the history, changed by live events.
 import type { Message } from '@/api/types'
 
 export interface Reaction {
   readonly key: string
   readonly count: number
   readonly isOwn: boolean
-  /** The ids of those that came live, by which their redactions are known. */
+  /** The ids of live reactions, by which their redactions are recognised. */
   readonly ids: ReadonlySet<string>
-  /** The id of one's own, if it is known. */
+  /** The id of the user's own reaction, if it is known. */
   readonly ownId?: string | undefined
 }
 
-/** Returns the reactions of a message as the history has them. */
+/** Returns the reactions of a message from the history. */
 export function reactionsOf(counted: Message['reactions']): Reaction[] {
   return counted.map(({ key, count, own_event }) => ({ key, count, isOwn: own_event, ids: new Set<string>() }))
 }
 
-/** Adds a reaction. One that is known changes nothing; that of oneself is counted once, and its id is remembered. */
+/** Adds a reaction. A known one changes nothing; the user's own one counts once, and its id is stored. */
 export function reacted(reactions: readonly Reaction[], key: string, id: string, isOwn: boolean): readonly Reaction[] {
   const at = reactions.findIndex((one) => one.key === key)
   const one = reactions[at]
@@ -27,7 +27,7 @@ export function reacted(reactions: readonly Reaction[], key: string, id: string,
   return reactions.with(at, { key, count: one.count + (isCounted ? 0 : 1), isOwn: one.isOwn || isOwn, ids: new Set([...one.ids, id]), ownId })
 }
 
-/** Takes a reaction away that came live. */
+/** Removes a live reaction. */
 export function withoutReaction(reactions: readonly Reaction[], id: string): readonly Reaction[] {
   return reactions.flatMap((one) => {
     if (!one.ids.has(id)) return one
@@ -37,7 +37,7 @@ export function withoutReaction(reactions: readonly Reaction[], id: string): rea
   })
 }
 
-/** Takes one's own reaction away, or adds it before the service has answered. */
+/** Removes the user's own reaction, or adds it before the service has answered. */
 export function withOwn(reactions: readonly Reaction[], key: string, isOn: boolean): readonly Reaction[] {
   const at = reactions.findIndex((one) => one.key === key)
   const one = reactions[at]

@@ -1,4 +1,4 @@
-// The room list: what counts as unread, and how it is ordered and searched.
+// The room list: unread counts, order and search.
 import { createPinia, setActivePinia } from 'pinia'
 import { beforeEach, describe, expect, it, vi } from 'vitest'
 import { rooms as fetchRooms } from '@/api/calls'

@@ -7,7 +7,7 @@ import { type Failure, failureOf } from '@/api/problem'
 import type { NewMessageEvent, Room, StreamedEvent, UnreadEvent } from '@/api/types'
 import { compareActivity, sectionOf, SECTIONS } from './sections'
 
-/** The least time between two readings of the list that events ask for, in milliseconds. */
+/** The least time between two readings of the list because of events, in milliseconds. */
 const AGAIN = 2_000
 
 /** Returns whether a message mentions this user. */
@@ -17,7 +17,7 @@ export const useRooms = defineStore('rooms', () => {
   const all = shallowRef<ReadonlyMap<string, Room>>(new Map())
   const isLoaded = ref(false)
   const failure = shallowRef<Failure | null>(null)
-  /** The room that is read at this moment: its messages are not counted. */
+  /** The room that the user is reading: its messages are not counted. */
   const readRoom = ref<string | null>(null)
   let loading: Promise<void> | null = null
   let mustLoadAgain = false
@@ -30,7 +30,7 @@ export const useRooms = defineStore('rooms', () => {
   })
   const unreadCount = computed(() => [...all.value.values()].reduce((sum, room) => sum + (room.muted ? room.mention_count : room.unread_count), 0))
 
-  /** Reads the list again. A call while one is under way makes one more follow. */
+  /** Reads the list again. A call during a reading causes one more. */
   function load(): Promise<void> {
     if (loading !== null) {
       mustLoadAgain = true
@@ -75,7 +75,7 @@ export const useRooms = defineStore('rooms', () => {
 
   /** Applies an event of the feed. `own` is the Matrix id of the user, `me` that of the Hub. */
   function apply(event: StreamedEvent, own: string, me = ''): void {
-    // The snapshot that is being read may be older than the event, or newer: it is read once more.
+    // The list that is being read may be older or newer than the event, so it is read once more.
     if (loading !== null) mustLoadAgain = true
     if (event.type === 'new_message') applyMessage(event, own, me)
     else if (event.type === 'unread') applyUnread(event)
@@ -91,7 +91,7 @@ export const useRooms = defineStore('rooms', () => {
     const room = all.value.get(event.room_id)
     if (event.redacted) return
     if (room === undefined) return void load()
-    // An event that the list had already: the same one once more, or one of before the list was read.
+    // The list has this event already: it is a repetition, or from before the list was read.
     if (room.last_message_ts !== null && event.timestamp <= room.last_message_ts) return
     lastMessages.set(event.room_id, event.event_id)
     const isMentioned = isMentioning(event, me)
@@ -105,13 +105,13 @@ export const useRooms = defineStore('rooms', () => {
     })
   }
 
-  /** Something was read, on whichever device: all until the last message, or nobody here knows until which. */
+  /** Applies a read event of any device: up to the last message, or to one that is not known here. */
   function applyUnread({ room_id, unread_count, mention_count }: UnreadEvent): void {
     const read_event_id = unread_count === 0 ? (lastMessages.get(room_id) ?? null) : null
     change(room_id, { unread_count, mention_count, read_event_id })
   }
 
-  /** A changed message may be the last one of its room. Only if nobody knows that here, the list is read again. */
+  /** A changed message may be the last one of its room. If that is not known here, the list is read again. */
   function applyChange({ room_id, event_id }: { room_id: string; event_id: string }, body: string | null): void {
     const last = lastMessages.get(room_id)
     if (!all.value.has(room_id) || (last !== undefined && last !== event_id)) return

@@ -16,7 +16,7 @@ export function compareActivity(a: Room, b: Room): number {
   return first === second ? names.compare(a.display_name, b.display_name) : first < second ? 1 : -1
 }
 
-/** The order of names, and how they are found: regardless of case and accents, numbers by value. */
+/** The comparison of names for order and search: regardless of case and accents, numbers by value. */
 export const names = new Intl.Collator('de', { sensitivity: 'base', numeric: true })
 
 const MARKS = /\p{M}/gu

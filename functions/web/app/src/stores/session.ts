@@ -1,4 +1,4 @@
-// The person who is signed in in this tab. One browser has one user: a tab learns it when another tab signs somebody else in.
+// The signed-in user of this tab. One browser has one user: tabs learn when another one signs a user in.
 import { defineStore } from 'pinia'
 import { computed, ref, shallowRef } from 'vue'
 import { beginSession, clientConfig, endSession, hubLogin, me as fetchMe } from '@/api/calls'
@@ -14,7 +14,7 @@ import { tab } from '@/platform/storage'
 const TOKEN = 'messenger.token'
 
 /**
- * The reason for which nobody is signed in: a code of the service, or `signed_out`, `no_token`, `no_answer`,
+ * The reason why no user is signed in: a code of the service, or `signed_out`, `no_token`, `no_answer`,
  * `other_user`.
  */
 export type Reason = string
@@ -22,7 +22,7 @@ export type Reason = string
 export const useSession = defineStore('session', () => {
   const status = ref<'starting' | 'signed-in' | 'signed-out'>('starting')
   const reason = ref<Reason>('no_token')
-  /** Whether the service refused the token of somebody who is signed in: what they typed stays on the page. */
+  /** Whether the service refused the token of the signed-in user: their input stays on the page. */
   const isExpired = ref(false)
   const me = shallowRef<Me | null>(null)
   const token = shallowRef<string | null>(null)
@@ -51,7 +51,7 @@ export const useSession = defineStore('session', () => {
     },
   })
 
-  /** Starts with what the Hub gave, else with the token of this tab or of another one. */
+  /** Starts with the token or code of the Hub, else with the token of this tab or of another one. */
   async function start(hub: HubSignIn): Promise<void> {
     config.value = await clientConfig().catch(() => null)
     if (hub.token !== null) return signIn({ hub_token: hub.token })
@@ -74,10 +74,10 @@ export const useSession = defineStore('session', () => {
     setToken(known)
     try {
       const user = await fetchMe()
-      // Pictures and files are loaded by cookie: without it the page works, but shows none.
+      // Pictures and files are loaded by cookie: without it the page works, but does not show them.
       await beginSession().catch(() => null)
       if (me.value !== null && me.value.hub_user_id !== user.hub_user_id) {
-        // Nothing of the user before stays on the page.
+        // No data of the previous user stays on the page.
         tab.set(TOKEN, known)
         return location.reload()
       }
@@ -101,7 +101,7 @@ export const useSession = defineStore('session', () => {
 
   function refuse(thrown: unknown): void {
     const failure = failureOf(thrown)
-    // Somebody who signs in again keeps the page, whatever goes wrong.
+    // A user who signs in again keeps the page, even after a failure.
     if (status.value === 'signed-in') {
       isExpired.value = true
       return setToken(token.value)
@@ -118,7 +118,7 @@ export const useSession = defineStore('session', () => {
     status.value = 'signed-out'
   }
 
-  /** Asks the service whether the token counts, and other tabs for a newer one. */
+  /** Asks the service whether the token is valid, and other tabs for a newer one. */
   async function check(): Promise<void> {
     const other = await channel.ask()
     if (other !== null && other !== token.value) return resume(other)
@@ -126,7 +126,7 @@ export const useSession = defineStore('session', () => {
     if (user !== null && token.value !== null) accept(token.value)
   }
 
-  /** Signs the user out in all tabs. What is kept of them on this machine is deleted. */
+  /** Signs the user out in all tabs, and deletes their data on this machine. */
   async function signOut(): Promise<void> {
     const kept = database.value
     channel.signedOut(key.value)
@@ -138,7 +138,7 @@ export const useSession = defineStore('session', () => {
   return { status, reason, isExpired, me, token, key, config, database, isMemoryOnly, isReader, start, signIn, check, signOut }
 })
 
-/** Returns the tenant in a token of the service: a part of the name of what is stored on this machine. */
+/** Returns the tenant in a token of the service: a part of the names of the stored data. */
 function tenantOf(token: string | null): string {
   try {
     const [, claims = ''] = (token ?? '').split('.')

@@ -1,4 +1,4 @@
-// The form in which a text is sent.
+// The request fields of a text.
 import { expect, it } from 'vitest'
 import { mentionsIn, textOf } from './texts'
 

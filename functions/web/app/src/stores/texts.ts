@@ -1,16 +1,16 @@
-// The form in which a text is sent.
+// The request fields of a text: mentions and format.
 import type { Text } from '@/api/calls'
 import type { Draft, Mention } from '@/platform/records'
 
-/** Marks that nobody writes by chance: strong text, code, links, headings, quotes and lists. */
+/** Marks that do not occur by chance: strong text, code, links, headings, quotes and lists. */
 const MARKED = /\*\*\S|__\S|~~\S|`|\[[^\]\n]+\]\([^)\s]+\)|^(#{1,6}|[-*+]|\d{1,3}[.)]|>) /m
 
-/** Returns a text with its mentions. One with marks is Markdown; `2*3*4` is none. */
+/** Returns a text with its mentions. A text with marks is Markdown; `2*3*4` is not. */
 export function textOf(body: string, mentions?: Text['mentions']): Text {
   return { body, ...(MARKED.test(body) ? { format: 'markdown' } : {}), ...(mentions === undefined ? {} : { mentions }) }
 }
 
-/** Returns whom a text mentions: those that were chosen, and whose mention still stands in it. */
+/** Returns the users whom a text mentions: the chosen ones whose mention still stands in it. */
 export function mentionsIn(text: string, chosen: Draft['mentions']): Text['mentions'] {
   const left = chosen.filter((mention) => text.includes(mention.text))
   if (left.length === 0) return undefined

@@ -58,7 +58,7 @@ describe('a timeline', () => {
     const known = withNewest(EMPTY, page(['$4', '$3', '$2', '$1'].map((id, index) => message(id, 4 - index))), [])
     const edited = applied(known, event({ type: 'message_edited', ...message('$2', 9), body: 'live', edit_event_id: '$e' }))
     const redacted = applied(edited, event({ type: 'message_redacted', room_id: '!a', event_id: '$1' }))
-    // The answer was made before both, and after the redaction of $4.
+    // The response is from before both, and from after the redaction of $4.
     const again = withNewest(redacted, page([message('$3', 3, { body: 'missed' }), message('$2', 2), message('$1', 1)]), known.rows)
     expect(again.rows.map(({ event_id, body }) => [event_id, body])).toEqual([['$2', 'live'], ['$3', 'missed']])
   })
@@ -149,7 +149,7 @@ describe('a notification', () => {
   it('is shown live, and gives way to its message when the history is read', () => {
     expect(live.rows[0]).toMatchObject({ liveNotification: 42, isUrgent: true })
     expect(ids(withNewest(live, page([written]), live.rows))).toEqual(['$n'])
-    // One that is still on its way stays.
+    // A message that is still in the outbox stays.
     expect(ids(withNewest(live, page([message('$o', 1)]), live.rows))).toEqual(['$o', 'notification:42'])
   })
 

@@ -3,12 +3,12 @@ import type { History } from '@/api/calls'
 import type { Message, MessageEditedEvent, NewMessageEvent, NotificationEvent, ReactionEvent, StreamedEvent } from '@/api/types'
 import { reacted, type Reaction, reactionsOf, withoutReaction } from './reactions'
 
-/** Rows that a timeline holds at most; the others are fetched again. */
+/** The most rows of a timeline; the others are fetched again. */
 export const ROWS_MAX = 2_000
 
 export interface Row extends Omit<Message, 'reactions'> {
   reactions: readonly Reaction[]
-  /** The time at which it was read, in milliseconds: it has the reactions of before. */
+  /** The time at which it was read, in milliseconds: it has all earlier reactions. */
   readAt: number
   /** The id of the notification that this row shows, if it came live and its message is not known yet. */
   liveNotification?: number | undefined
@@ -54,7 +54,7 @@ function insert(rows: readonly Row[], row: Row): readonly Row[] {
   return rows.toSpliced(at, 0, row)
 }
 
-/** Drops the oldest rows beyond the limit. No token leads to them: they are found again from the newest page on. */
+/** Drops the oldest rows beyond the limit. They are fetched again from the newest ones on. */
 function withoutOldest(timeline: Timeline): Timeline {
   if (timeline.rows.length <= ROWS_MAX) return timeline
   return { ...timeline, rows: timeline.rows.slice(-ROWS_MAX / 2), before: null, hasMore: true }
@@ -62,7 +62,8 @@ function withoutOldest(timeline: Timeline): Timeline {
 
 /**
  * Takes the newest page, or several in one. `known` are the rows as they were when it was asked for: what has changed
- * since then came live and is newer than the page. All else is as the page says, older rows end: there may be a gap.
+ * since then came live and is newer than the page. All other rows are those of the page. Older ones end,
+ * since there may be a gap.
  */
 export function withNewest(timeline: Timeline, page: History, known: readonly Row[], readAt: number): Timeline {
   const before = new Map(known.map((row) => [row.event_id, row]))
@@ -105,7 +106,7 @@ export function withNewer(timeline: Timeline, page: History, readAt: number): Ti
   return withoutOldest({ ...timeline, rows, after, hasNewer: after !== null })
 }
 
-/** Adds a message that this tab has sent, or that came live. */
+/** Adds a message that this tab has sent, or a live one. */
 export function withMessage(timeline: Timeline, message: Row): Timeline {
   if (timeline.hasNewer) return timeline
   const rows = insert(timeline.rows, message)

@@ -1,4 +1,4 @@
-// The open timelines: what is read again after a gap, and where its reader stays.
+// The open timelines: the rows that are read again after a gap, and the place of the reader.
 import { createPinia, setActivePinia } from 'pinia'
 import { beforeEach, describe, expect, it, vi } from 'vitest'
 import { type History, history, type Place } from '@/api/calls'
@@ -24,7 +24,7 @@ function answer(_: string, place: Place, limit = 50): Promise<History> {
   return Promise.resolve({ ...page, start_token: end < room.length ? String(end) : null })
 }
 
-/** Returns a store in which somebody reads a message far back. */
+/** Returns a store whose user reads a message far back. */
 async function farBack() {
   const timelines = useTimelines()
   await timelines.open(ROOM, '$500')

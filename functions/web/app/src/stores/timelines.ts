@@ -10,12 +10,12 @@ import {
   applied, around, changed, EMPTY, mayMissReaction, type Row, rowOf, ROWS_MAX, type Timeline, withMessage, withNewer, withEnd, withNewest, withNotification, withOlder, withoutRow, withSent,
 } from './timeline'
 
-/** Timelines that are kept. */
+/** The most timelines that are kept. */
 const KEPT = 20
 /** Messages of a page, and the most that the service returns at once. */
 const PAGE = 50
 const PAGE_MAX = 200
-/** The least time between two readings of a room for the sake of its reactions, in milliseconds. */
+/** The least time between two readings of a room because of its reactions, in milliseconds. */
 const RECOUNT = 3_000
 
 export interface OpenTimeline extends Timeline {
@@ -43,7 +43,7 @@ export const useTimelines = defineStore('timelines', () => {
     all.value = new Map(all.value).set(room, { ...get(room), ...changes })
   }
 
-  /** Makes a room the newest of those that are kept, and reads its newest page, or that of a message, if need be. */
+  /** Makes a room the newest of the kept ones, and reads its newest page, or that of a message, if needed. */
   async function open(room: string, at?: string): Promise<void> {
     shown = room
     const next = new Map(all.value)
@@ -55,14 +55,14 @@ export const useTimelines = defineStore('timelines', () => {
     if (at === undefined && !timeline.isLoaded) await loadNewest(room)
   }
 
-  /** The room is on the page no more. */
+  /** Marks the room as no longer on the page. */
   function close(room: string): void {
     if (shown === room) shown = null
   }
 
   /** Reads the newest messages; of a timeline with rows, all from its first one on. */
   async function loadNewest(room: string): Promise<void> {
-    // From a place far back, the way to the newest messages may be endless: the place is left.
+    // From a place far back, there may be too many pages to the newest messages: the place is left.
     if (get(room).hasNewer) set(room, EMPTY)
     const known = get(room)
     const first = known.rows[0]
@@ -112,7 +112,7 @@ export const useTimelines = defineStore('timelines', () => {
     if (!hasMore || isLoading || !isLoaded) return
     await load(room, async (readAt) => {
       let page = await history(room, from(before), PAGE)
-      // Without a token, the pages that are known are read over.
+      // Without a token, the known pages are read again.
       const isPassed = () => page.messages.length === 0 || (before === null && isKnown(room, page))
       while (page.has_more && isPassed()) page = await history(room, from(page.end_token), PAGE)
       return (timeline) => withOlder(timeline, page, readAt)
@@ -139,7 +139,7 @@ export const useTimelines = defineStore('timelines', () => {
         return (timeline) => withEnd(around(page, readAt), timeline)
       })
     }
-    // One that is gone is no failure of the room.
+    // A missing message is not a failure of the room.
     const { failure, isLoaded } = get(room)
     if (failure instanceof ApiError && failure.status === 404) {
       set(room, { failure: null })
@@ -148,7 +148,7 @@ export const useTimelines = defineStore('timelines', () => {
     return isThere()
   }
 
-  /** Reads once more what has failed. */
+  /** Repeats the failed request. */
   function retry(room: string): Promise<void> {
     const { isLoaded, isStale, hasNewer } = get(room)
     if (!isLoaded || isStale) return refresh(room)
@@ -213,7 +213,7 @@ export const useTimelines = defineStore('timelines', () => {
     change(room, (timeline) => changed(timeline, event_id, next))
   }
 
-  /** Takes a message out that this user has deleted. */
+  /** Removes a message that this user has deleted. */
   function remove(room: string, event_id: string): void {
     change(room, (timeline) => withoutRow(timeline, event_id))
   }
@@ -229,7 +229,7 @@ export const useTimelines = defineStore('timelines', () => {
     change(room_id, (timeline) => withSent(timeline, notification_id, event_id))
   }
 
-  /** After a gap: what is on the page is read again, all else when it is opened. */
+  /** Reads the room on the page again after a gap; all other rooms are read when they are opened. */
   function reset(): void {
     all.value = new Map([...all.value].filter(([room]) => room === shown).map(([room, timeline]) => [room, { ...timeline, isStale: true }]))
     if (shown !== null && all.value.has(shown)) void refresh(shown)

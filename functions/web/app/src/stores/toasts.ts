@@ -1,4 +1,4 @@
-// Short messages about what happened elsewhere.
+// Short messages about events outside of the visible room.
 import { defineStore } from 'pinia'
 import { shallowRef } from 'vue'
 
@@ -11,7 +11,7 @@ export interface Toast {
   tone: 'neutral' | 'danger'
 }
 
-/** Toasts that are shown at once. */
+/** The most toasts that are shown at once. */
 const SHOWN = 3
 
 export const useToasts = defineStore('toasts', () => {

@@ -1,4 +1,4 @@
-// The people who are typing, by room. The service names everybody at once, and a list ends after its time.
+// The users who are typing, by room. Each event lists all of them, and a list expires after its time.
 import { defineStore } from 'pinia'
 import { shallowReactive } from 'vue'
 import type { TypingEvent } from '@/api/types'
@@ -31,7 +31,7 @@ export const useTyping = defineStore('typing', () => {
     if (typists !== undefined) set(room, typists.filter(({ id }) => id !== sender))
   }
 
-  /** A stream that begins starts with nobody typing. */
+  /** At the beginning of a stream, nobody is typing. */
   function clear(): void {
     for (const room of byRoom.keys()) set(room, [])
   }

@@ -7,7 +7,7 @@ import { useWhileVisible } from './while_visible'
 /** The pause between two readings, in milliseconds. */
 const PAUSE = 5_000
 
-/** Returns the figures, which are read again and again while the page is visible. */
+/** Returns the figures, which are refreshed while the page is visible. */
 export function useStatistics() {
   const { tenant } = useTenant()
   const query = useQuery({ key: () => ['admin', 'statistics', tenant.value ?? 'own'], query: ({ signal }) => statistics(tenant.value, signal), staleTime: PAUSE - 500 })

@@ -1,5 +1,5 @@
-// The tenant that is administered: the administrator's own one, or the one that a super administrator has chosen.
-// It stands in the address, so that every page and link says which one it is.
+// The administered tenant: the administrator's own one, or the one that a super administrator has chosen.
+// It stands in the address, so that every page and link names it.
 import { useQuery } from '@pinia/colada'
 import { computed } from 'vue'
 import { useRoute, useRouter } from 'vue-router'

@@ -1,4 +1,4 @@
-// Repeats an act while somebody can see the page.
+// Repeats an act while the page is visible.
 import { useDocumentVisibility, useIntervalFn } from '@vueuse/core'
 import { watch } from 'vue'
 

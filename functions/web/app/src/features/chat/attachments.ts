@@ -1,11 +1,11 @@
-// The files of a draft: those that the service would refuse are refused here, with the limit.
+// The files of a draft. Files that the service would refuse are refused here, with the limit.
 import { computed, ref } from 'vue'
 import { useI18n } from 'vue-i18n'
 import { readableSize, visibleName } from '@/composables/file_name'
 import { useDrafts } from '@/stores/drafts'
 import { useSession } from '@/stores/session'
 
-/** The limit where the service has told none. */
+/** The limit if the service has sent none. */
 const SIZE_MAX = 20_000_000
 
 export function useAttachments(room: string) {

@@ -1,4 +1,4 @@
-// The kind of picture that a room has.
+// The kind of avatar of a room.
 import type { Room } from '@/api/types'
 
 /** Returns the kind of the avatar of a room. */

@@ -1,4 +1,4 @@
-// The rows of a timeline as they are shown.
+// The rows of a timeline on the page.
 import { describe, expect, it } from 'vitest'
 import type { Row } from '@/stores/timeline'
 import { firstNewOf, isPrepended, itemMaker, missedOf } from './items'
@@ -34,7 +34,7 @@ describe('the rows of a room', () => {
     const before = itemsOf(rows, [], '', null)
     const after = itemsOf([...rows, row('3', 2)], [], '', null)
     expect([after[0] === before[0], after[1] === before[1]]).toEqual([true, true])
-    // An older row above the first one changes its day line, and nothing else.
+    // An older row above the first one changes only its day line.
     const older = itemsOf([row('0', -1), ...rows], [], '', null)
     expect([older[1] === before[0], older[2] === before[1]]).toEqual([false, true])
   })

@@ -1,4 +1,4 @@
-// The rows of a timeline as they are shown: with day lines, groups, the line of new messages, and what is on its way.
+// The rows of a timeline on the page: with day lines, groups, the line of new messages, and outbox entries.
 import { dayOf } from '@/composables/times'
 import type { OutboxEntry } from '@/platform/records'
 import type { Row } from '@/stores/timeline'
@@ -68,7 +68,7 @@ export function missedOf(rows: readonly Row[], since: string, own: string): numb
   return count
 }
 
-/** The state of reading when the room was opened: the last message that was read, and the number of later ones. */
+/** The read state when the room was opened: the last read message, and the number of later ones. */
 export interface ReadState {
   unread: number
   readUntil: string | null

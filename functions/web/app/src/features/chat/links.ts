@@ -1,4 +1,4 @@
-// Links in texts of others.
+// Links in texts of other users.
 import { tokenize } from 'linkifyjs'
 
 export interface TextPart {
@@ -9,7 +9,7 @@ export interface TextPart {
 
 const ALLOWED = new Set(['http:', 'https:', 'mailto:'])
 
-/** Returns the parts of a text: links and what stands between them. */
+/** Returns the parts of a text: links and the texts between them. */
 export function partsOf(text: string): TextPart[] {
   return tokenize(text).map((token) => ({ text: token.v, href: token.isLink ? safeHref(token.toHref('https')) : null }))
 }

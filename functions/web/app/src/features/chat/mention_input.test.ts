@@ -1,4 +1,4 @@
-// Mentions while somebody types.
+// Mentions while a user types.
 import { describe, expect, it } from 'vitest'
 import type { Member } from '@/api/types'
 import { begunMention, offersFor, withMention } from './mention_input'

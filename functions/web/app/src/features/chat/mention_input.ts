@@ -1,13 +1,13 @@
-// Mentions: what stands before the cursor after an @, whom it may mean, and the text with the one that was chosen.
+// Mentions: the word after an @ before the cursor, matching members, and the text with the chosen one.
 import type { Member } from '@/api/types'
 import type { Mention } from '@/platform/records'
 import { names, searchable } from '@/stores/sections'
 
-/** People that are offered at once. */
+/** The most members in the list. */
 const OFFERED = 8
 const BEGUN = /(?:^|[\s(])@([\p{L}\p{N}._-]*(?: [\p{L}\p{N}._-]*)?)$/u
 
-/** Returns what was typed after the @ before the cursor; `null` if none is being typed. */
+/** Returns the word after the @ before the cursor; `null` if there is none. */
 export function begunMention(text: string, cursor: number): string | null {
   return BEGUN.exec(text.slice(0, cursor))?.[1] ?? null
 }
@@ -16,7 +16,7 @@ export interface Offer extends Mention {
   readonly name: string
 }
 
-/** Returns the members that are meant, those whose name begins with it first. `all` is the word for everybody. */
+/** Returns the matching members, those whose name begins with the word first. `all` means all members. */
 export function offersFor(begun: string, members: readonly Member[], own: string, all: string): Offer[] {
   const wanted = searchable(begun)
   const people = members.filter(({ hub_user_id }) => hub_user_id !== own).map(({ hub_user_id, display_name }) => ({ id: hub_user_id, name: display_name }))
@@ -28,7 +28,7 @@ export function offersFor(begun: string, members: readonly Member[], own: string
   return [...found.slice(0, OFFERED), ...everybody]
 }
 
-/** Returns the text with the mention in place of what was typed, and the cursor behind it. */
+/** Returns the text with the mention in place of the word, and the cursor behind it. */
 export function withMention(text: string, cursor: number, begun: string, mention: Mention): { text: string; cursor: number } {
   const start = cursor - begun.length - 1
   const head = `${text.slice(0, start)}${mention.text} `

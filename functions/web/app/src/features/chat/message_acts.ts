@@ -1,4 +1,4 @@
-// Acts on a message: react, reply, edit, delete. After a failure, which is shown, the message is as before.
+// Acts on a message: react, reply, edit, delete. A failure is shown, and the message stays unchanged.
 import { useI18n } from 'vue-i18n'
 import { editMessage, react, redactMessage, withdrawReaction } from '@/api/calls'
 import { failureOf } from '@/api/problem'
@@ -29,7 +29,7 @@ export function useMessageActs() {
   const mayEdit = (row: Row) => mayAct(row) && isOwn(row) && row.msg_type === 'm.text' && row.media_path === undefined
   const mayRedact = (row: Row) => mayAct(row) && (isOwn(row) || session.me?.role === 'admin')
 
-  /** Adds one's own reaction with this key, or takes it away. */
+  /** Adds or removes the user's reaction with this key. */
   async function toggleReaction(row: Row, key: string): Promise<void> {
     const { room_id, event_id } = row
     const isOn = !row.reactions.some((one) => one.key === key && one.isOwn)

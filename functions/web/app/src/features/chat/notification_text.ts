@@ -1,4 +1,4 @@
-// The message that the bot writes for a notification, taken apart: `❗ [app] title`, then the body.
+// Parses the message of the bot for a notification: `❗ [app] title`, then the body.
 
 export interface NotificationText {
   app: string

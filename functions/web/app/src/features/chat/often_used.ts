@@ -1,4 +1,4 @@
-// The emoji that were used last, in this tab: the next person at this machine finds none of them.
+// The emoji that were used last in this tab. They are not stored for the next person at the machine.
 import { tab } from '@/platform/storage'
 
 const KEY = 'messenger.emoji'

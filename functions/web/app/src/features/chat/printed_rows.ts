@@ -1,4 +1,4 @@
-// The printer gets all loaded rows, not the window. They are made at once: a page that prints by script waits for nothing.
+// Renders all loaded rows for the printer, synchronously: a page that prints by script does not wait.
 import { useEventListener } from '@vueuse/core'
 import { getCurrentInstance, h, onScopeDispose, type Ref, render } from 'vue'
 import type { Item } from './items'
@@ -13,7 +13,7 @@ export function usePrintedRows(target: Readonly<Ref<HTMLElement | null>>, items:
     const rows = items.value.flatMap((item) => (item.kind === 'message' ? [h(MessageRow, { key: item.key, item, own: own() })] : []))
     const list = h('div', rows)
     list.appContext = context
-    // Without the context of the application, the rows would have no words.
+    // Without the context of the application, the rows would have no translations.
     for (const row of rows) row.appContext = context
     render(list, target.value)
   }

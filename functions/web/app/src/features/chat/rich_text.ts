@@ -1,4 +1,4 @@
-// HTML of others (`formatted_body`) as vnodes, by an allow-list: what it does not name is left out, its text stays.
+// HTML of other users (`formatted_body`) as vnodes, by an allow-list: of other elements only the text stays.
 import { type FunctionalComponent, h, type VNode } from 'vue'
 import { inertContent } from '@/platform/trusted'
 import { partsOf, safeHref } from './links'
@@ -7,9 +7,9 @@ import { partsOf, safeHref } from './links'
 const SHOWN = new Set(
   'b strong i em u s del sub sup code pre p div span br hr ul ol li blockquote h1 h2 h3 h4 h5 h6 table thead tbody tr th td caption details summary'.split(' '),
 )
-/** Elements whose text is no text: replies as older clients repeat them, and what browsers run. */
+/** Elements whose text is left out: reply fallbacks of older clients, and scripts and styles. */
 const DROPPED = new Set('mx-reply script style template title head iframe object embed svg math noscript textarea select'.split(' '))
-/** Levels of elements, and elements, that are shown. */
+/** The most nested levels and the most elements that are shown. */
 const DEPTH_MAX = 40
 const NODES_MAX = 3_000
 
@@ -19,12 +19,12 @@ interface Budget {
 
 type Child = VNode | string
 
-/** Returns the vnodes of HTML of others. */
+/** Returns the vnodes of HTML of other users. */
 function richText(html: string): Child[] {
   return childrenOf(inertContent(html), 0, { left: NODES_MAX }, false)
 }
 
-/** Returns the text of HTML of others, for a quote. */
+/** Returns the text of HTML of other users, for a quote. */
 export const plainOf = (html: string): string => textOf(richText(html)).replace(/\s+/g, ' ').trim()
 
 function textOf(children: Child[]): string {
@@ -67,6 +67,6 @@ function linked(text: string): Child[] {
   return partsOf(text).map((part) => (part.href === null ? part.text : link(part.href, [part.text])))
 }
 
-/** Shows HTML of others. */
+/** Shows HTML of other users. */
 export const RichText: FunctionalComponent<{ html: string }> = ({ html }) => h('div', { class: 'rich foreign', dir: 'auto' }, richText(html))
 RichText.props = ['html']

@@ -1,4 +1,4 @@
-// Whether the room switcher (Ctrl+K) is open: the shell has it, and the room list opens it.
+// The state of the room switcher (Ctrl+K): the shell shows it, and the room list opens it.
 import { readonly, ref } from 'vue'
 
 const isOpen = ref(false)

@@ -1,4 +1,4 @@
-// A list of notifications by a filter: pages of the service, and what has come live since.
+// A list of notifications by a filter: pages of the service, and those that came live since.
 import { computed, ref, shallowRef, watch } from 'vue'
 import type { InboxQuery } from '@/api/calls'
 import { type Failure, failureOf } from '@/api/problem'
@@ -6,13 +6,13 @@ import { useInbox } from '@/stores/inbox'
 import { hasWords, type InboxFilter, isShown } from '@/stores/inbox_entries'
 
 const PAGE = 50
-/** Pages that are read at once until something is found: with filters a page may be empty. */
+/** The most pages to read until one has an entry: with filters a page may be empty. */
 const PAGES = 10
 
 export function useInboxList(filter: () => InboxFilter) {
   const inbox = useInbox()
   const ids = shallowRef<ReadonlySet<number>>(new Set())
-  /** The newest one when the list was read: newer ones came live. */
+  /** The newest notification when the list was read: newer ones came live. */
   const since = ref(0)
   const next = ref<number | null>(null)
   const isLoading = ref(false)

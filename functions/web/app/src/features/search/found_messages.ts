@@ -6,7 +6,7 @@ import type { FoundMessage } from '@/api/types'
 import { isSearchable } from '@/composables/typed_query'
 
 const PAGE = 20
-/** Pages that are read at once until something is found: a page may be empty although another one follows. */
+/** The most pages to read until one has a message: a page may be empty although another one follows. */
 const PAGES = 10
 
 export function useFoundMessages(wanted: () => { text: string; room: string }) {

@@ -1,4 +1,4 @@
-// Acts on many objects: partial failure, a session that ends, stopping and going on.
+// Acts on many objects: partial failure, a session that ends, stopping and continuing.
 import { expect, it } from 'vitest'
 import { ApiError, NoAnswer } from '@/api/problem'
 import { useActOnEach } from './act_on_each'

@@ -1,4 +1,4 @@
-// An act on many objects, one after the other. Each says how it went, and what is left can be gone on with.
+// An act on many objects, one after the other. Each has its result, and the remaining ones can be continued.
 import { computed, ref, shallowRef } from 'vue'
 import { ApiError, type Failure, failureOf } from '@/api/problem'
 
@@ -7,7 +7,7 @@ export interface ActObject {
   name: string
 }
 
-/** The result for one object: done, left as it was since there was nothing to do, or refused in these words. */
+/** The result for one object: done, unchanged because there was nothing to do, or refused with this text. */
 export interface Outcome {
   state: 'done' | 'skipped' | 'failed'
   text: string
@@ -40,7 +40,7 @@ export function useActOnEach(act: (key: string) => Promise<Outcome>) {
     rows.value = rows.value.map((row) => (row.key === key ? { ...row, ...changes } : row))
   }
 
-  /** Acts on all that wait. A session that has ended stops it: the object stays waiting. */
+  /** Acts on all waiting objects. It stops if the session has ended: the object stays waiting. */
   async function run(): Promise<void> {
     if (isRunning.value) return
     isRunning.value = true

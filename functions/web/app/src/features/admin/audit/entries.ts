@@ -1,4 +1,4 @@
-// Entries of the audit log, as they are shown.
+// Entries of the audit log for the page.
 import type { AuditEntry } from '@/api/admin'
 
 export const ACTIONS = ['user.rename', 'user.external_access', 'user.logout', 'room.close', 'message.redact', 'notification.retry', 'notification.cancel', 'notification.readdress', 'notification.test'] as const
@@ -15,11 +15,11 @@ export interface ChangedValue {
   after: unknown
 }
 
-/** A value that is none. */
+/** An absent value. */
 export const isNone = (value: unknown) => value === undefined || value === null
 const fieldsOf = (value: unknown): Record<string, unknown> => (typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Record<string, unknown>) : {})
 
-/** Returns the values that the act changed; those that stayed, and those that are none on both sides, are left out. */
+/** Returns the values that the act changed, without those that stayed or are absent on both sides. */
 export function changedValues({ before, after }: Pick<AuditEntry, 'before' | 'after'>): ChangedValue[] {
   const [old, now] = [fieldsOf(before), fieldsOf(after)]
   return [...new Set([...Object.keys(old), ...Object.keys(now)])]

@@ -1,4 +1,4 @@
-// The words of the dashboard.
+// The findings of the dashboard.
 import { expect, it } from 'vitest'
 import type { Statistics } from '@/api/admin'
 import { findingsOf, isWell } from './findings'

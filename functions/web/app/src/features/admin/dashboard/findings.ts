@@ -1,4 +1,4 @@
-// The findings that an administrator has to know first, in the order of their weight.
+// The findings of the dashboard, in the order of their importance.
 import type { Statistics } from '@/api/admin'
 
 export type Finding =
@@ -8,12 +8,12 @@ export type Finding =
   | { kind: 'held'; tone: 'neutral'; count: number }
   | { kind: 'accounts'; tone: 'neutral'; count: number }
 
-/** Seconds for which a notification may be on its way before somebody has to know it. */
+/** Seconds after which an undelivered notification is a finding. */
 const PATIENCE = 30
 /** Seconds after which a queue that does not move is a fault. */
 const LATE = 180
 
-/** Returns what is wrong or waits; an empty list says that all is well. */
+/** Returns the faults and the waiting items; an empty list means that there are none. */
 export function findingsOf({ queue, failures, homeserver, total_users, provisioned_users }: Statistics): Finding[] {
   const isHomeserverAway = homeserver.status === 'offline'
   const seconds = queue.oldest_seconds ?? 0
@@ -29,5 +29,5 @@ export function findingsOf({ queue, failures, homeserver, total_users, provision
   return findings.filter((finding) => finding !== false)
 }
 
-/** Whether nothing is wrong: what only waits for a person is no fault. */
+/** Whether there is no fault. An item that only waits for a person is not a fault. */
 export const isWell = (findings: readonly Finding[]): boolean => findings.every(({ tone }) => tone === 'neutral')

@@ -1,4 +1,4 @@
-// Values of the figures over time, as long as this page is open: the service keeps none.
+// Values of the figures over time, while this page is open: the service does not store them.
 import type { Statistics } from '@/api/admin'
 
 export interface Sample {

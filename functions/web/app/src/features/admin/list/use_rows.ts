@@ -15,9 +15,9 @@ export interface RowList<T> {
   isLoading: Readonly<Ref<boolean>>
   isLoaded: Readonly<Ref<boolean>>
   failure: Readonly<Ref<Failure | null>>
-  /** The keys of rows that the service has no more. */
+  /** The keys of rows that the service no longer returns. */
   gone: Readonly<Ref<ReadonlySet<string>>>
-  /** States whether somebody points at a row or has the focus in the list: nothing is put in then. */
+  /** States whether the pointer is on a row or the focus is in the list: no row is inserted then. */
   engage(is: boolean): void
   more(): unknown
   retry(): unknown
@@ -26,7 +26,7 @@ export interface RowList<T> {
 interface Source<T> {
   keyOf(row: T): string
   fetch(cursor: string | null, signal: AbortSignal): Promise<Page<T>>
-  /** The filters: another value reads the list anew. */
+  /** The filters: with another value, the list is read again. */
   of(): unknown
   /** The pause between two refreshes while the page is visible, in milliseconds. */
   pause: number
@@ -43,7 +43,7 @@ export function useRows<T>({ keyOf, fetch, of, pause }: Source<T>) {
   let isEngaged = false
   let abort = new AbortController()
 
-  /** Reads a page, and calls `then` with it unless the filters are others by now. Nobody waits for a quiet one. */
+  /** Reads a page, and calls `then` with it unless the filters have changed. A quiet one shows no progress. */
   async function read(cursor: string | null, then: (page: Page<T>) => void, isQuiet = false): Promise<void> {
     const { signal } = abort
     if (!isQuiet) isLoading.value = true
@@ -60,7 +60,7 @@ export function useRows<T>({ keyOf, fetch, of, pause }: Source<T>) {
     }
   }
 
-  /** Reads the list anew, from its first page. */
+  /** Reads the list again, from its first page. */
   function reload(): Promise<void> {
     abort.abort()
     abort = new AbortController()
@@ -80,7 +80,7 @@ export function useRows<T>({ keyOf, fetch, of, pause }: Source<T>) {
     })
   }
 
-  /** Reads the first page again. New rows are shown if nobody is at the list, else counted. */
+  /** Reads the first page again. Shows new rows if the list is not in use, else counts them. */
   async function refresh(): Promise<void> {
     if (isLoading.value) return
     await read(null, (page) => {
@@ -122,7 +122,7 @@ export function useRows<T>({ keyOf, fetch, of, pause }: Source<T>) {
     isEngaged = is
   }
 
-  /** Reads what failed once more. */
+  /** Repeats the failed request. */
   const retry = () => (rows.value.length === 0 ? reload() : more())
 
   return { keyOf, rows, next, isLoading, isLoaded, failure, waiting, gone, engage, reload, more, retry, refresh, put, mark }

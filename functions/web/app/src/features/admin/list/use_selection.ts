@@ -1,4 +1,4 @@
-// The rows that are selected. They stay so over pages and refreshes, until the filters change.
+// The selected rows. They stay selected over pages and refreshes, until the filters change.
 import { computed, shallowRef } from 'vue'
 
 export function useSelection<T>(keyOf: (row: T) => string) {

@@ -5,7 +5,7 @@ import { ApiError } from '@/api/problem'
 import type { Outcome } from '../acts/act_on_each'
 import { useTenant } from '../tenant'
 
-/** Codes of refusals that say that another state has been reached already. */
+/** Codes of refusals by which the notification is in another state already. */
 const ALREADY = new Set(['not_retryable', 'not_cancellable'])
 
 export function useActs(changed: (row: AdminNotification) => void) {

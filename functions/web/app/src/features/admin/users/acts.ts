@@ -1,4 +1,4 @@
-// The acts on a user, each for the version that the administrator has seen.
+// The acts on a user, each with the version that the administrator has read.
 import { useI18n } from 'vue-i18n'
 import { audit, findUser, type TenantUser } from '@/api/admin'
 import { ApiError } from '@/api/problem'
@@ -15,7 +15,7 @@ export function useUserActs(changed: (user: TenantUser) => void) {
   const valueText = (value: string) => (te(`admin.value.${value}`) ? t(`admin.value.${value}`) : `„${value}“`)
   const changeText = ({ field, before, after }: UserChange) => t('admin.users.changedField', { field: t(`admin.userField.${field}`), before: valueText(before), after: valueText(after) })
 
-  /** Returns what somebody else has changed meanwhile, and who it was. The new values are shown in the row. */
+  /** Returns the changes by another administrator, and their actor. The row shows the new values. */
   async function conflict(user: TenantUser): Promise<string> {
     const [now, acts] = await Promise.all([findUser(tenant.value, user.hub_user_id), audit(tenant.value, { subject: user.hub_user_id }, null, undefined, 1).catch(() => null)])
     changed(now)
@@ -25,7 +25,7 @@ export function useUserActs(changed: (user: TenantUser) => void) {
     return `${by} ${changes} ${t('admin.users.nothingDone')}`
   }
 
-  /** Calls the service. If the user is another version by now, nothing is changed there. */
+  /** Calls the service, which changes nothing if the user has another version by now. */
   async function act(user: TenantUser, call: (user: TenantUser) => Promise<TenantUser>): Promise<Outcome> {
     try {
       const now = await call(user)

@@ -10,14 +10,14 @@ export interface UserChange {
   after: string
 }
 
-/** Returns what is another value now. */
+/** Returns the fields whose value has changed. */
 export function changesOf(before: TenantUser, now: TenantUser): UserChange[] {
   return FIELDS.filter((field) => before[field] !== now[field]).map((field) => ({ field, before: String(before[field]), after: String(now[field]) }))
 }
 
-/** Characters of a name at most. */
+/** The most characters of a name. */
 const NAME_MAX = 255
-/** Controls, marks that turn the line or are invisible, and halves of pairs. */
+/** Control and invisible characters, those that change the text direction, and halves of pairs. */
 const HIDDEN = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/u
 
 /** Returns the rule that a name breaks, as the service has it; `null` if it breaks none. */
