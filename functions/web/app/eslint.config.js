@@ -3,7 +3,7 @@ import vue from 'eslint-plugin-vue'
 import accessibility from 'eslint-plugin-vuejs-accessibility'
 import { parser } from 'typescript-eslint'
 
-/** An arrow never points back: wire, feed, stores, composables, components. */
+/** Imports go in one direction: wire, feed, stores, composables, components. */
 const restricted = (patterns) => ({ 'no-restricted-imports': ['error', { patterns }] })
 
 export default [

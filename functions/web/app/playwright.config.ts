@@ -4,7 +4,7 @@ import { defineConfig, devices } from '@playwright/test'
 export default defineConfig({
   testDir: 'journeys',
   outputDir: 'test-results',
-  // Two cores, and a homeserver beside: one journey after the other.
+  // Two cores run a homeserver, too: journeys run one after the other.
   workers: 1,
   timeout: 120_000,
   expect: { timeout: 20_000 },

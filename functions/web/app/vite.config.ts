@@ -14,7 +14,7 @@ const service = process.env.MESSENGER_URL ?? 'http://127.0.0.1:8000'
 const proxied = ['/api', '/auth', '/client-config', '/client', '/docs', '/openapi.json']
 
 export default defineConfig({
-  // Relative addresses: the page's <base> says where they begin (BASE_PATH).
+  // Addresses are relative to the page's <base> (BASE_PATH).
   base: './',
   plugins: [
     vue(),

@@ -8,7 +8,7 @@ import type { Plugin } from 'vite'
 const TEXTS = /\.(js|css|html|svg|json)$/
 const compressions = { br: promisify(brotliCompress), gz: promisify(gzip) }
 
-/** Returns the plugin. A copy that saves nothing is left out. */
+/** Returns the plugin. It writes no copy that is not smaller. */
 export function compressed(): Plugin {
   let folder = ''
   return {

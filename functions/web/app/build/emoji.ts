@@ -4,7 +4,7 @@ import { createRequire } from 'node:module'
 import type { Plugin } from 'vite'
 
 const PREFIX = 'virtual:emoji/'
-/** Skin tones and hair, which are no emoji by themselves. */
+/** Skin tones and hair, which are not emoji by themselves. */
 const COMPONENTS = 2
 
 interface Emoji {
@@ -26,7 +26,7 @@ export function emoji(): Plugin {
       const language = id.slice(PREFIX.length + 1)
       const all = JSON.parse(await readFile(resolve(`emoji-picker-element-data/${language}/cldr/data.json`), 'utf8')) as Emoji[]
       const sorted = all.filter(({ group }) => group !== COMPONENTS).toSorted((a, b) => a.group - b.group || a.order - b.order)
-      // Clients of Matrix react without the mark for "as a picture", where one character needs none.
+      // Matrix clients react without the variation selector, if one character needs none.
       const rows = sorted.map((one) => [one.emoji.replace(/^(\p{Emoji_Presentation})\uFE0F$/u, '$1'), one.annotation, (one.tags ?? []).join(' '), one.group])
       return `export default JSON.parse(${JSON.stringify(JSON.stringify(rows))})`
     },

@@ -1,5 +1,5 @@
-// The administration: a failed notification is sent, access is granted and taken away, a room is closed, and
-// each act stands in the audit. Others see nothing of it.
+// An administrator retries a failed notification, grants and revokes access, closes a room, and
+// finds each act in the audit log. Other users cannot open it.
 import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
 import { expect, type Page, test } from '@playwright/test'

@@ -1,4 +1,4 @@
-// Pictures of each page of the administration, to be looked at: `cargo xtask web shots`.
+// Screenshots of each page of the administration, for review: `cargo xtask web shots`.
 import { test } from '@playwright/test'
 import { ADMIN_PAGES, adminContent } from './admin_pages'
 import { open } from './service'

@@ -1,5 +1,5 @@
-// Acts of administrators that begin in one place and end in another: a homeserver that is away, a message for
-// somebody else, and acts on many of which one is different.
+// Acts of administrators in special cases: a homeserver that is away, a held message for
+// another user, and acts on many objects of which one is different.
 import { expect, type Page, test } from '@playwright/test'
 import { pauseHomeserver, resumeHomeserver } from './homeserver'
 import { notify, open, openWith, Person, run, tokenFor } from './service'
@@ -119,7 +119,7 @@ test('users are logged out everywhere, and an administrator who is logged out me
   let calls = 0
   await page.route('**/logout*', async (route) => {
     calls += 1
-    // Right before the third call, somebody logs out who makes it.
+    // Right before the third call, the caller is logged out.
     if (calls === 3) await chief.post(`/api/v1/admin/users/${admin}/logout`)
     await route.continue()
   })

@@ -1,4 +1,4 @@
-// Every page of the administration, with content: for pictures and for the checks of accessibility.
+// Every page of the administration, with content: for screenshots and accessibility checks.
 import { expect, type Locator, type Page } from '@playwright/test'
 import { content, type Content } from './pages'
 import { notify, Person } from './service'

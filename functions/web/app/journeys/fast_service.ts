@@ -1,5 +1,5 @@
-// A service whose event stream a journey writes, and whose all else is the real one: no service makes a day's events in
-// minutes, and none at times that a journey knows to the millisecond.
+// The real service with an event stream that a journey writes: a real stream does not have a day's events in
+// minutes, nor events at times that a journey knows to the millisecond.
 import { createServer, request as forward, type ServerResponse } from 'node:http'
 import { hubToken, url } from './service'
 import { type Browser, expect, type Page } from '@playwright/test'
@@ -51,7 +51,7 @@ export const messageEvent = (room: string, id: number | string, body: string): o
   timestamp: new Date(Date.now() + (typeof id === 'number' ? id : 0)).toISOString(), reply_to: null, formatted_body: null, mentions: { hub_user_ids: [], room: false },
 })
 
-/** Opens a room of such a service. The page itself follows the stream, so that what is measured of it has that, too. */
+/** Opens a room of such a service. The page itself subscribes to the stream, so figures include it. */
 export async function openOn(browser: Browser, stream: Stream, path: string): Promise<Page> {
   const context = await browser.newContext()
   await context.addInitScript(() => Object.defineProperty(window, 'SharedWorker', { value: undefined }))

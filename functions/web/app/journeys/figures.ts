@@ -1,8 +1,8 @@
-// Figures of long journeys: printed with the load of the machine, and compared with a limit that is that of an idle one.
+// Figures of long journeys: printed with the load of the machine, and compared with the limit of an idle one.
 import { availableParallelism, loadavg } from 'node:os'
 import { expect, type Page } from '@playwright/test'
 
-/** Returns by how much a busy machine is slower than an idle one, at the least. */
+/** Returns the least factor by which a busy machine is slower than an idle one. */
 export const slowness = (): number => Math.max(1, (loadavg()[0] ?? 0) / availableParallelism())
 
 /** Returns the value below which this share of the values lies. */
@@ -26,5 +26,5 @@ export const watchTasks = (page: Page): Promise<void> =>
     new PerformanceObserver((list) => tasks.push(...list.getEntries().map(({ duration }) => duration))).observe({ type: 'longtask' })
   })
 
-/** Returns the durations of these tasks in milliseconds, and forgets them. */
+/** Returns the durations of these tasks in milliseconds, and clears them. */
 export const tasksOf = (page: Page): Promise<number[]> => page.evaluate(() => (window as { tasks?: number[] }).tasks?.splice(0) ?? [])

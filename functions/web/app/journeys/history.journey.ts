@@ -1,4 +1,4 @@
-// Paging back: older messages do not move the one that is read, and new ones do not move a reader.
+// Paging back: neither older nor new messages move the visible row.
 import { expect, type Page, test } from '@playwright/test'
 import { expectAtMost, tasksOf, watchTasks } from './figures'
 import { open, Person, roomPath, run } from './service'

@@ -1,4 +1,4 @@
-// The homeserver of the service, which a journey pauses: it takes connections then, and answers none.
+// The homeserver of the service, which a journey can pause: it then accepts connections and does not answer.
 import { test } from '@playwright/test'
 
 const id = Number(process.env.HOMESERVER_PROCESS ?? '')

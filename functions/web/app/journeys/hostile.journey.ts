@@ -2,7 +2,7 @@
 import { expect, type Page, test } from '@playwright/test'
 import { externalLogin, open, Person, roomPath, run } from './service'
 
-/** Returns how far the page is wider than its window, in pixels. */
+/** Returns the number of pixels by which the page is wider than its window. */
 const overflow = (page: Page) => page.evaluate(() => document.documentElement.scrollWidth - innerWidth)
 
 test('texts of others stay texts, wrap, and leave their row to nobody', async ({ browser }) => {

@@ -1,4 +1,4 @@
-// Notifications over all devices of a person.
+// The inbox on all devices of a user.
 import { expect, type Page, test } from '@playwright/test'
 import { notify, open, Person, run } from './service'
 
@@ -21,7 +21,7 @@ test('what was seen on one device is seen on the other, and after a new sign-in'
 })
 
 test('filters stand in the address and ask the service, and a card opens its message', async ({ browser }) => {
-  // Notifications from before somebody's first sign-in are read.
+  // Notifications from before the first sign-in count as read.
   await Person.of('schmidt')
   const machine = { target_type: 'entity_room', entity_type: 'machine', entity_id: `m${run}` }
   await notify({ title: `Druck ${run} zu hoch`, source_app: 'presse-app', priority: 'urgent', ...machine })

@@ -1,4 +1,4 @@
-// The keyboard alone, what a screen reader finds, forced colours and 400 % zoom.
+// Use by keyboard alone, texts for screen readers, forced colours and 400 % zoom.
 import { expect, type Page, test } from '@playwright/test'
 import { content, PAGES } from './pages'
 import { notify, open, Person, roomPath, run } from './service'
@@ -89,7 +89,7 @@ test('at 400 % zoom nothing scrolls sideways, and the composer is in reach', asy
   const made = await content()
   const page = await open(browser, 'mueller', '/chat', { viewport: { width: 320, height: 256 }, deviceScaleFactor: 4 })
   for (const [name, go] of Object.entries(PAGES)) {
-    // Their way needs a pointer above a row, where there is one line.
+    // They need a pointer above a row of one line.
     if (['actions', 'emoji', 'draft'].includes(name)) continue
     await go(page, made)
     expect.soft([name, await page.evaluate(() => document.documentElement.scrollWidth - innerWidth)]).toEqual([name, 0])

@@ -1,12 +1,12 @@
 // The lists of the administration with as many rows as a large installation has after years: usable at once, and no
-// task of the page is long while somebody scrolls.
+// task of the page is long while the user scrolls.
 import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
 import { expect, test } from '@playwright/test'
 import { expectAtMost, tasksOf, watchTasks } from './figures'
 import { openWith, tokenFor } from './service'
 
-/** A tenant of its own: the rows are in no other journey's way. */
+/** A tenant of its own, so that the rows do not affect other journeys. */
 const TENANT = 77
 const [USERS, ROOMS, LOG] = [100_000, 10_000, 1_000_000]
 /** Steps of scrolling, and the pixels of each. */

@@ -1,4 +1,4 @@
-// One machine, several people: the next one finds nothing of the one before.
+// Several users of one machine: the next one finds no data of the one before.
 import { expect, test } from '@playwright/test'
 import { hubToken, open, Person, roomPath, run } from './service'
 
@@ -14,7 +14,7 @@ test('the next person at a machine sees nothing of the one before, whose draft w
   const next = await page.context().newPage()
   await next.goto(`/chat?hub_token=${await hubToken('schmidt')}`)
   await expect(next.getByRole('heading', { name: 'Chats' })).toBeVisible()
-  // The tab of the first person shows that somebody else is signed in, and nothing else.
+  // The tab of the first user shows only that another user has signed in.
   await expect(page.getByRole('heading', { name: 'Jemand anders hat sich angemeldet' })).toBeVisible()
   await next.goto(roomPath(room))
   await expect(next.getByRole('heading', { name: 'Nicht gefunden' })).toBeVisible()

@@ -1,4 +1,4 @@
-// Networks that die without a word, uploads through them, and plain http under a host name.
+// Networks that stop without closing connections, uploads through them, and plain http under a host name.
 import { randomBytes } from 'node:crypto'
 import { chromium, expect, test } from '@playwright/test'
 import { Proxy } from './proxy'
@@ -15,7 +15,7 @@ test('a connection that dies silently is noticed within 45 seconds, and nothing 
   proxy.mode = 'black-hole'
   const died = Date.now()
   await expect(page.getByText(/Getrennt seit \d\d:\d\d/)).toBeVisible({ timeout: 60_000 })
-  // Half a second for the page to say so.
+  // Half a second for the page to show it.
   expect(Date.now() - died).toBeLessThan(45_500)
   await bert.send(room, 'Während der Stille')
   proxy.mode = 'pass'

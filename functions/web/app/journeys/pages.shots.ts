@@ -1,4 +1,4 @@
-// Pictures of each page, theme and size, to be looked at: `cargo xtask web shots`.
+// Screenshots of each page, theme and size, for review: `cargo xtask web shots`.
 import { expect, test } from '@playwright/test'
 import { content, PAGES } from './pages'
 import { notify, open } from './service'

@@ -1,4 +1,4 @@
-// A service with content, and every page of the application in it: for pictures and for the checks of accessibility.
+// A service with content, and every page of the application: for screenshots and accessibility checks.
 import { expect, type Page } from '@playwright/test'
 import { notify, Person, roomPath } from './service'
 

@@ -32,7 +32,7 @@ test('with the keyboard open, the composer and the newest message stay in sight'
   await expect(page.getByLabel(`Nachricht an ${name}`)).toBeInViewport({ ratio: 1 })
   await expect(page.getByRole('button', { name: 'Senden' })).toBeInViewport({ ratio: 1 })
   await expect(page.getByRole('log').getByText('Zeile 30')).toBeInViewport()
-  // A text of many lines leaves room for what it answers.
+  // A text of many lines leaves space for the message that it answers.
   await page.getByLabel(`Nachricht an ${name}`).fill(Array.from({ length: 20 }, (_, line) => `Absatz ${line}`).join('\n'))
   await expect(page.getByRole('button', { name: 'Senden' })).toBeInViewport({ ratio: 1 })
   await expect(page.getByRole('log').getByText('Zeile 30')).toBeInViewport()

@@ -1,4 +1,4 @@
-// A TCP proxy before the service that cuts, holds back, or lets pass.
+// A TCP proxy before the service that cuts connections, holds bytes back, or forwards them.
 import { connect, createServer, type Server, type Socket } from 'node:net'
 import { url } from './service'
 

@@ -1,4 +1,4 @@
-// Compares the main pages as screen readers find them: names, roles and their order. Times and counts are any.
+// Compares the main pages as screen readers find them: names, roles and their order. Times and counts vary.
 import { expect, type Page, test } from '@playwright/test'
 import { ADMIN_PAGES, adminContent } from './admin_pages'
 import { content, PAGES } from './pages'

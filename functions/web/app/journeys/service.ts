@@ -1,11 +1,11 @@
-// The service as satellites and other people use it beside the pages.
+// The service as satellites and other users call it beside the pages.
 import { createHmac, randomBytes } from 'node:crypto'
 import { type Browser, type BrowserContext, expect, type Page, test } from '@playwright/test'
 
 export const url = process.env.MESSENGER_URL ?? 'http://127.0.0.1:8000'
 const serviceToken = process.env.MESSENGER_SERVICE_TOKEN ?? 'messenger-service-token-dev'
 
-/** A mark of this run in names: the service may be that of an earlier one. */
+/** A mark of this run in names: the service may have data of an earlier run. */
 export const run = randomBytes(2).toString('hex')
 
 const contexts: BrowserContext[] = []
@@ -37,7 +37,7 @@ export const hubToken = async (user: string): Promise<string> =>
 
 const part = (value: unknown) => Buffer.from(JSON.stringify(value)).toString('base64url')
 
-/** Returns a token of the Hub for anybody, signed with the key of development. */
+/** Returns a token of the Hub for any user, signed with the development key. */
 export function tokenFor(sub: string, role: string, tenant_id: number, display_name = sub): string {
   const now = Math.floor(Date.now() / 1000)
   const claims = { iss: 'aesystek-hub', sub, role, tenant_id, display_name, iat: now, exp: now + 3600 }
@@ -60,7 +60,7 @@ export class Person {
     return Person.with(await hubToken(user))
   }
 
-  /** Signs somebody in with a token of the Hub. */
+  /** Signs a user in with a token of the Hub. */
   static async with(token: string): Promise<Person> {
     const person = new Person(token)
     await person.get('/api/v1/users/me')
@@ -95,7 +95,7 @@ export class Person {
     return id ?? ''
   }
 
-  /** Creates a room, with people who exist from then on. Returns its id. */
+  /** Creates a room with users, whom this creates if needed. Returns its id. */
   async room(name: string, invite_users: string[] = []): Promise<string> {
     await Promise.all(invite_users.map((user) => Person.of(user)))
     return (await this.post<{ matrix_room_id: string }>('/api/v1/rooms', { name, invite_users })).matrix_room_id

@@ -1,10 +1,10 @@
-// 24 hours in fast time: a day's events, cuts and room switches, and nothing grows. Events come from a stream of this
-// journey, in front of the real service: no service makes a day's events in minutes.
+// 24 hours in fast time: the page does not grow over a day's events, cuts and room switches. A stream of this
+// journey sends the events, since the real service does not have a day's events in minutes.
 import { expect, type Page, test } from '@playwright/test'
 import { fastService, messageEvent, openOn } from './fast_service'
 import { Person, roomPath, run } from './service'
 
-/** In short, an hour. */
+/** The short form runs one hour. */
 const HOURS = process.env.LONG ? 24 : 1
 const EVENTS = HOURS * 3_600
 const CUTS = HOURS

@@ -2,7 +2,7 @@
 import { type BrowserContext, expect, type Page, test } from '@playwright/test'
 import { hubToken, open, Person, roomPath, run } from './service'
 
-/** Takes the shared worker away from all pages of a context. */
+/** Removes the shared worker from all pages of a context. */
 async function withoutWorker(context: BrowserContext): Promise<void> {
   await context.addInitScript(() => {
     Object.defineProperty(window, 'SharedWorker', { value: undefined })

@@ -4,7 +4,7 @@
   try {
     settings = JSON.parse(localStorage.getItem('messenger.settings') || '{}') || {}
   } catch (error) {
-    // Storage is forbidden or broken: the defaults count.
+    // Storage is forbidden or broken: the defaults apply.
   }
   var dark = settings.theme === 'dark' || (settings.theme !== 'light' && matchMedia('(prefers-color-scheme: dark)').matches)
   document.documentElement.dataset.theme = dark ? 'dark' : 'light'

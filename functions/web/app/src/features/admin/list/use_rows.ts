@@ -43,7 +43,7 @@ export function useRows<T>({ keyOf, fetch, of, pause }: Source<T>) {
   let isEngaged = false
   let abort = new AbortController()
 
-  /** Reads a page, and calls `then` with it unless the filters have changed. A quiet one shows no progress. */
+  /** Reads a page, and calls `then` with it unless the filters have changed. A quiet one has no progress. */
   async function read(cursor: string | null, then: (page: Page<T>) => void, isQuiet = false): Promise<void> {
     const { signal } = abort
     if (!isQuiet) isLoading.value = true
