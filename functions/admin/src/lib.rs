@@ -11,7 +11,7 @@
 //! GET    /api/v1/admin/rooms/{id}/members                                 the members of a room
 //! DELETE /api/v1/admin/rooms/{id}                                         closes a room
 //! GET    /api/v1/admin/stats                                              the figures of the tenant
-//! GET    /api/v1/admin/tenants                                            the tenants that one may administer
+//! GET    /api/v1/admin/tenants                                            the tenants of the administrator
 //! GET    /api/v1/admin/apps                                               the apps that have sent notifications
 //! GET    /api/v1/admin/notifications?app=&status=&text=&…                 finds notifications, also as CSV
 //! POST   /api/v1/admin/notifications/retry, /cancel                       changes all of a filter
@@ -34,7 +34,7 @@ mod users;
 
 use messenger_runtime::Routes;
 
-/// The routes of this function.
+/// Returns the routes of this function.
 pub fn routes() -> Routes {
     let routes = Routes::new("Administration", "The administration of a tenant, for its administrators")
         .declare(audit::operation())

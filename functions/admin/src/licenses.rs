@@ -1,4 +1,4 @@
-//! `GET /api/v1/licenses/…`: the licences of the software of others that is deployed.
+//! `GET /api/v1/licenses/…`: the licences of deployed software of other projects.
 //!
 //! The lists are checked in. `cargo xtask licenses` writes those of the Rust crates and of the front end from
 //! their lock files. That of the Python client stands beside its pins, and a test of the client compares it with
@@ -32,7 +32,7 @@ struct Component {
     url: String,
 }
 
-/// The routes of the lists.
+/// Returns the routes of the lists.
 pub(crate) fn routes() -> Routes {
     let lists = [
         ("/api/v1/licenses/rust", RUST, "listRustLicenses", "Lists the licences of the Rust crates"),

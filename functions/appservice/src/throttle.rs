@@ -8,7 +8,7 @@ use std::{sync::Mutex, time::Duration};
 use messenger_core::lock;
 use tokio::time::{Instant, sleep_until};
 
-/// The shortest interval between two responses, which delays the events sent in it. Nobody notices it in a
+/// The shortest interval between two responses, which delays the events sent in it. It is not noticeable in a
 /// chat.
 const INTERVAL: Duration = Duration::from_millis(20);
 

@@ -17,7 +17,7 @@ use serde_json::json;
 const MODULE: &str = include_str!("../../../shared/hub_messenger_js/hub-messenger.js");
 const TYPES: &str = include_str!("../../../shared/hub_messenger_js/hub-messenger.d.ts");
 
-/// The routes of the two files.
+/// Returns the routes of the two files.
 pub(crate) fn routes() -> Routes {
     Routes::new("Client", "The ES module for pages that follow events")
         .declare(file("/client/hub-messenger.js", MODULE, &["text/javascript; charset=utf-8"], "getModule"))

@@ -29,7 +29,7 @@ use tracing::instrument;
 
 use self::position::last_event_id;
 
-/// The routes of this function.
+/// Returns the routes of this function.
 pub fn routes() -> Routes {
     let id = json!({ "type": "string" });
     let no_buffer = json!({ "const": "no" });

@@ -18,7 +18,7 @@ use tokio::time::timeout;
 /// Time limit of each check, so that the answer comes within a second.
 const PATIENCE: Duration = Duration::from_millis(800);
 
-/// The routes of this function.
+/// Returns the routes of this function.
 pub fn routes() -> Routes {
     Routes::new("Health", "Whether the service reaches its database and its homeserver").declare(
         Operation::get("/api/v1/health", health, "getHealth", "Returns the health of the service")

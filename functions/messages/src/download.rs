@@ -29,7 +29,7 @@ use messenger_runtime::{
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use tracing::instrument;
 
-/// Media types that browsers show without running anything in them. Files of any other type are saved, never
+/// Media types that browsers show without running scripts of them. Files of any other type are saved, never
 /// opened.
 const INLINE: &[&str] = TYPES.split_at(11).0;
 /// A media type that no browser opens.
@@ -49,7 +49,7 @@ pub(crate) const TYPES: [&str; 12] = [
     "audio/ogg",
     "application/octet-stream",
 ];
-/// The policy under which a browser that opens a file nevertheless does so: in a sandbox.
+/// The policy for a browser that opens a file nevertheless: a sandbox.
 const POLICY: &str =
     "sandbox; default-src 'none'; img-src 'self'; media-src 'self'; style-src 'unsafe-inline'";
 /// The characters that stand unescaped in `filename*` (RFC 8187, `attr-char`).
@@ -111,7 +111,7 @@ pub(crate) async fn download(
     Ok(response)
 }
 
-/// Sets the headers that describe a file, so that no browser takes it for anything else. `has_token` says
+/// Sets the headers that describe a file, so that no browser guesses another type. `has_token` states
 /// whether a token stands in the URL.
 fn describe(headers: &mut HeaderMap, posted: &Posted, has_token: bool) {
     let stated = posted.mimetype.as_deref().unwrap_or_default();

@@ -19,7 +19,7 @@ use crate::{
     upload::{self, TEXTS},
 };
 
-/// The routes of this function.
+/// Returns the routes of this function.
 pub fn routes() -> Routes {
     let room = json!({ "type": "string", "maxLength": ID_MAX });
     Routes::new("Messages", "Messages and files of rooms")

@@ -1,4 +1,4 @@
-//! The inbox of a user: the notifications whose audience the user is, and what the user has read of them.
+//! The inbox of a user: the notifications of which the user is the audience, with their read state.
 
 mod request;
 mod response;
@@ -21,7 +21,7 @@ use self::{
     response::{Inbox, Unread},
 };
 
-/// The routes of the inbox.
+/// Returns the routes of the inbox.
 pub(crate) fn routes() -> Routes {
     Routes::new("Notifications", "Notifications of satellites, and the inbox of their readers")
         .declare(

@@ -1,4 +1,4 @@
-//! Notifications: what satellites send, and the inbox of their readers.
+//! Notifications: acceptance from satellites, and the inbox of their readers.
 //!
 //! ```text
 //! POST /api/v1/notifications/send     stores and delivers a notification
@@ -35,7 +35,7 @@ use crate::{
     response::Log,
 };
 
-/// The routes of this function.
+/// Returns the routes of this function.
 pub fn routes() -> Routes {
     Routes::new("Notifications", "Notifications of satellites, and the inbox of their readers")
         .declare(send_operation())
@@ -139,7 +139,7 @@ async fn one(
     ServiceCaller(satellite): ServiceCaller,
     id: Result<Path<i64>, PathRejection>,
 ) -> Result<Json<Notification>, ApiError> {
-    // A text that is no number names no notification.
+    // A text that is not a number names no notification.
     let Path(id) = id.map_err(|_| Error::NotFound("notification"))?;
     Ok(Json(Notification::new(messenger.notifications().find(&satellite, NotificationId(id)).await?)))
 }

@@ -26,7 +26,7 @@ const CLIENT_MAX: usize = 100;
 /// Longest wait of a long poll, in seconds.
 const WAIT_MAX: u32 = 25;
 
-/// The routes of this function.
+/// Returns the routes of this function.
 pub fn routes() -> Routes {
     let cursor = json!({ "type": "string" });
     let page = ResponseObject::json::<Vec<PolledEvent>>(200, "The events after the cursor, oldest first.")

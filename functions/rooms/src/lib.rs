@@ -1,4 +1,4 @@
-//! Rooms: the list of the caller, the directory, and who comes and goes.
+//! Rooms: the list of the caller, the directory, and memberships.
 //!
 //! ```text
 //! GET  /api/v1/rooms                                           the caller's, most recent activity first

@@ -15,7 +15,7 @@ use crate::{
     typing, unmute,
 };
 
-/// The routes of this function.
+/// Returns the routes of this function.
 pub fn routes() -> Routes {
     let routes = Routes::new("Rooms", "Rooms of a user: list, directory and membership")
         .declare(
@@ -59,7 +59,7 @@ pub fn routes() -> Routes {
     own_view(membership(routes))
 }
 
-/// Declares who is in a room, and changes it.
+/// Declares the operations on the members of a room.
 fn membership(routes: Routes) -> Routes {
     routes
         .declare(

@@ -27,7 +27,7 @@ use self::{
     text::{escaped, list, members, text},
 };
 
-/// The policy of the page: no scripts, no frames, and nothing from elsewhere.
+/// The policy of the page: no scripts, no frames, and no resources of other origins.
 const POLICY: HeaderValue = HeaderValue::from_static(
     "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
 );

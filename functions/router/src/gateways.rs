@@ -63,7 +63,7 @@ impl Function {
             .filter(|event| event["Type"] == "HttpApi")
             .map(|event| {
                 let route = &event["Properties"];
-                // Without method and path it is the route for everything else.
+                // Without method and path it is the route for all other requests.
                 let method = route["Method"].as_str().unwrap_or("ANY");
                 Route::new(method, route["Path"].as_str().unwrap_or("/{proxy+}"), &self.program)
             })

@@ -50,10 +50,10 @@ struct SeededToken {
     hub_token: String,
 }
 
-/// The refusal everywhere else.
+/// The refusal outside of development.
 const NOWHERE: Error = Error::NotFound("path");
 
-/// The proof that this is a service in development. Everywhere else the path does not exist.
+/// The proof that this is a service in development. In any other service the path does not exist.
 struct InDevelopment;
 
 impl FromRequestParts<App> for InDevelopment {

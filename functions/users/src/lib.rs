@@ -39,7 +39,7 @@ use crate::response::{ExternalClient, Listed, Login, Me};
 /// Longest search text, in characters.
 const QUERY_MAX: usize = 255;
 
-/// The routes of this function.
+/// Returns the routes of this function.
 pub fn routes() -> Routes {
     const EXTERNAL: &str = "/api/v1/users/me/external-client";
     const ROTATE: &str = "/api/v1/users/me/external-client/rotate";

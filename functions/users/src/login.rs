@@ -18,7 +18,7 @@ use crate::response::Login;
 /// Longest token or code, in characters.
 const TOKEN_MAX: usize = 16_384;
 
-/// The Hub's word for somebody.
+/// The proof of the Hub for a user: a token or a code.
 pub(crate) enum Sent {
     /// `hub_token`, or `token`.
     Token(String),

@@ -1,4 +1,4 @@
-//! `GET /client-config`: the settings that the page needs before anybody is signed in. None of them is a secret.
+//! `GET /client-config`: the settings that the page needs before the sign-in. None of them is a secret.
 
 use axum::{Json, extract::State};
 use messenger_runtime::{

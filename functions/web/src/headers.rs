@@ -1,4 +1,4 @@
-//! The headers of the page: what it may load and run, and in which frames it may be shown.
+//! The headers of the page: the policies for its scripts and files, and for frames.
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header::ACCEPT};
 use messenger_runtime::negotiation::accepts;

@@ -1,9 +1,9 @@
-//! The web messenger: the pages that people see at the address of the service.
+//! The web messenger: the pages at the address of the service.
 //!
 //! ```text
-//! GET /               the page, for browsers; what this service is, for programs
+//! GET /               the page, for browsers; a description of the service, for programs
 //! GET /assets/{path}  the files of the page, which never change under their names
-//! GET /client-config  the settings that the page needs before anybody is signed in
+//! GET /client-config  the settings that the page needs before the sign-in
 //! GET …               the page, for browsers that open any other path without a route
 //! ```
 
@@ -28,7 +28,7 @@ use self::headers::wants_html;
 /// The first segments of paths that belong to interfaces: a wrong path below them is 404 for browsers, too.
 const INTERFACES: [&str; 7] = ["api", "assets", "auth", "client", "_matrix", ".well-known", "docs"];
 
-/// The routes of this function, and the page for each path that no function has.
+/// Returns the routes of this function, and the page for each path that no function has.
 pub fn routes() -> Routes {
     let types = &["application/json", "text/html; charset=utf-8"];
     let file = ResponseObject::media(200, &["*/*"], "The file.");
@@ -59,7 +59,7 @@ async fn asset(Path(path): Path<String>, headers: HeaderMap) -> Response {
     files::respond(&format!("assets/{path}"), &headers)
 }
 
-/// Answers a request that no route has: files of the root such as `boot.js`, and the page for a browser that
+/// Answers a request without a route: files of the root such as `boot.js`, and the page for a browser that
 /// opens a path of the application.
 async fn page_or_not_found(State(app): State<App>, request: Request) -> Response {
     let (path, headers) = (request.uri().path(), request.headers());

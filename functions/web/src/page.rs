@@ -14,7 +14,7 @@ use crate::{
     headers::{hardening, policy},
 };
 
-/// The element of the built page that says where its relative links begin.
+/// The element of the built page with the base of its relative links.
 const BASE: &str = "<base href=\"/\">";
 
 /// Answers with the page.

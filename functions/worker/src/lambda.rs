@@ -1,4 +1,4 @@
-//! The worker on Lambda: runs by a timer, and sets up when it is asked to.
+//! The worker on Lambda: runs by a timer, and does the setup on request.
 
 use std::{sync::Arc, time::Duration};
 
@@ -89,7 +89,7 @@ impl Worker {
         Ok(json!({ "migrated": true, "bootstrapped": true }))
     }
 
-    /// Works until there is nothing to do, and for `limit` at most. Work that is cut off is idempotent: its
+    /// Works until no work is left, and for `limit` at most. Work that is cut off is idempotent: its
     /// leases expire, and another run continues it.
     async fn run(&self, limit: Duration) -> Value {
         let activity = Activity::default();

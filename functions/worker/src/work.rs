@@ -50,7 +50,7 @@ impl Activity {
     }
 }
 
-/// Runs all loops until the future is dropped. They note in `activity` what they have to do.
+/// Runs all loops until the future is dropped. They note found work in `activity`.
 pub(crate) async fn run(app: &App, worker: &str, activity: &Activity) {
     let messenger = &app.messenger;
     let (accounts, pending_leaves) = (Notify::new(), Notify::new());

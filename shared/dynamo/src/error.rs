@@ -25,7 +25,7 @@ const WITHIN: [&str; 3] = ["InternalServerError", "InternalFailure", "ServiceUna
 /// The cause of a failure of what only a process with a database can do.
 pub(crate) const NO_DATABASE: &str = "this process has no database: DATABASE_URL is not set";
 
-/// Converts an error of the client.
+/// The conversion of an error of the client.
 pub(crate) trait Context<T> {
     /// Converts the error, with the operation that failed as context.
     fn context(self, context: &'static str) -> Result<T, Error>;

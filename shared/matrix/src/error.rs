@@ -51,7 +51,7 @@ pub(crate) struct Refusal {
     retry_after: Option<Duration>,
 }
 
-/// Adds the operation to the error of a call.
+/// The operation of a call as the context of its error.
 pub(crate) trait Context<T> {
     /// Adds the operation, such as "sending a message".
     fn context(self, operation: &'static str) -> Result<T>;

@@ -64,9 +64,9 @@ pub struct Program {
     printer: Option<Printer>,
 }
 
-/// Makes the copy of the event log that `EVENT_STORE` names.
+/// A function that makes the copy of the event log that `EVENT_STORE` names.
 pub type AttachCopy = fn(&FeedCopySettings, FeedCopyPorts) -> CopiedFeed;
-/// Makes the ports of a process without a database, on that copy alone.
+/// A function that makes the ports of a process without a database, on that copy alone.
 pub type AttachReaders = fn(&FeedCopySettings, Arc<dyn Clock>) -> CopiedReaders;
 
 /// An argument with which a program prints a text instead of serving.

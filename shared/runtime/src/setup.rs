@@ -140,7 +140,7 @@ async fn listener(app: &App) {
     }
 }
 
-/// Logs each failure once, not at each repetition.
+/// A log of failures: it has each one once, not each repetition.
 #[derive(Default)]
 struct Failures {
     last: String,

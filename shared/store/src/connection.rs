@@ -33,7 +33,7 @@ pub(crate) const SERVING: Settings = &[
 /// The settings of a migration, which has no time limit.
 pub(crate) const MIGRATING: Settings = &[("statement_timeout", "0"), ("lock_timeout", "0")];
 
-/// Opens connections to one database. A clone is cheap.
+/// A source of connections to one database. A clone is cheap.
 #[derive(Clone)]
 pub(crate) struct Connector {
     config: Config,

@@ -9,7 +9,7 @@ use messenger_core::{
 };
 use tokio_postgres::error::SqlState;
 
-/// Converts an error of the driver.
+/// The conversion of an error of the driver.
 pub(crate) trait Context<T> {
     /// Converts the error, with the operation that failed as context.
     fn context(self, context: &'static str) -> Result<T, Error>;

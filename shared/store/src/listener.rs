@@ -40,8 +40,8 @@ const EPHEMERALS: &str = "ephemeral_events";
 const IDENTITIES: &str = "identities";
 const CLOSED_ROOMS: &str = "closed_rooms";
 
-/// Receives signals for the waiters of this process. A channel has one waiter at a time; a signal is kept
-/// until it waits.
+/// A receiver of signals for the waiters of this process. A channel has one waiter at a time; a signal is
+/// kept until it waits.
 pub(crate) struct PgListener {
     /// `None` in a process without a database, which gets no signals.
     connector: Option<Connector>,

@@ -18,7 +18,7 @@ use crate::Matrix;
 /// The pause before another attempt.
 const RETRY: Duration = Duration::from_millis(50);
 
-/// Records the messages of a room in the order of their arrival, until it is dropped.
+/// A record of the messages of a room in the order of their arrival, which ends when it is dropped.
 pub struct Arrivals {
     ids: Arc<Mutex<Vec<String>>>,
     task: JoinHandle<()>,

@@ -138,7 +138,7 @@ impl FunctionCopy {
 async fn probed(client: &HttpClient, readyz: &Uri) -> State {
     let probe = async {
         let (head, body) = client.get(readyz.clone()).await.ok()?.into_parts();
-        // The body of a probe means nothing.
+        // Only the status of a probe counts.
         let _ = to_bytes(Body::new(body), ANSWER_MAX).await;
         Some(head.status)
     };

@@ -10,7 +10,7 @@ use crate::step::Step;
 use crate::up;
 
 const CHROMIUM: Program = Program { name: "chromium", package: "chromium" };
-/// Reads the text of printed pages.
+/// The program that extracts the text of printed pages.
 const PDFTOTEXT: Program = Program { name: "pdftotext", package: "poppler-utils" };
 
 /// The journeys to run.

@@ -173,7 +173,7 @@ pub struct RelayFigures {
     pub throttled: u64,
 }
 
-/// Copies the event log into another store.
+/// The relay, which copies the event log into another store.
 #[async_trait]
 pub trait Relay: Send + Sync {
     /// Copies new events until the future is dropped, and calls `copied` after some were. `relay` names it among

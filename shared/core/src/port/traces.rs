@@ -4,7 +4,7 @@ use tracing::Span;
 
 use crate::domain::origin::Traceparent;
 
-/// Continues the traces of other processes.
+/// The traces of other processes, which this one continues.
 pub trait Tracing: Send + Sync {
     /// Makes the span a child of a span of another process. Call it before the span is entered.
     ///

@@ -57,7 +57,7 @@ pub(crate) struct Adoption {
     pub(crate) backlog: Vec<RoomEvent>,
 }
 
-/// Adopts rooms.
+/// The engine that adopts rooms.
 pub struct Adopt {
     rooms: Arc<dyn port::Rooms>,
     closed_rooms: Arc<dyn port::ClosedRooms>,

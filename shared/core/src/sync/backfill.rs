@@ -12,7 +12,7 @@ const PAGES: usize = 5;
 /// Most events of a page.
 const PAGE: u32 = 100;
 
-/// Reads the last events of a room.
+/// The engine that reads the last events of a room.
 pub struct Backfill {
     timeline: Arc<dyn port::Timeline>,
 }

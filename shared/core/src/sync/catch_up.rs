@@ -18,7 +18,7 @@ use crate::{
 /// Most pages of one call: if the reconciling worker is further behind, the call does not wait for it.
 const PAGES_AHEAD: usize = 5;
 
-/// Reads single rooms from the stored sync token on.
+/// The engine that reads single rooms from the stored sync token on.
 pub struct CatchUp {
     timeline: Arc<dyn port::Timeline>,
     reconciliation: Arc<dyn port::Reconciliation>,

@@ -45,7 +45,7 @@ pub(crate) struct AdoptionCooldown {
 /// Lifetime of the pause of a room that could not be adopted; longer than the longest pause.
 const ADOPTION_COOLDOWN: Duration = Duration::from_mins(30);
 
-/// Finds rooms that were created while push was away.
+/// The engine that discovers rooms which were created while push was away.
 pub struct Discovery {
     external_access: Arc<dyn port::ExternalAccess>,
     membership_calls: Arc<dyn port::MembershipCalls>,

@@ -19,7 +19,7 @@ use crate::{
     port::{self, Ports, RoomSummary},
 };
 
-/// Posts notices in encrypted rooms, for members who do not receive the messages there.
+/// The engine that posts notices in encrypted rooms, for members who do not receive the messages there.
 pub struct Encryption {
     room_marks: Arc<dyn port::RoomMarks>,
     membership_calls: Arc<dyn port::MembershipCalls>,

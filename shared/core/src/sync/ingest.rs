@@ -45,7 +45,7 @@ use crate::{
 /// Most events that are stored in one transaction.
 const BATCH: usize = 100;
 
-/// Ingests events of rooms, and adopts unknown rooms.
+/// The engine that ingests events of rooms and adopts unknown rooms.
 pub struct Ingest {
     messages: Arc<dyn port::Messages>,
     rooms: Arc<dyn port::Rooms>,

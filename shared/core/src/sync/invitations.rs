@@ -15,7 +15,7 @@ use crate::{
     sync::quarantine::{RoomFailures, Subject},
 };
 
-/// Accepts invitations for users of this service.
+/// The engine that accepts invitations for users of this service.
 pub struct Invitations {
     membership_calls: Arc<dyn port::MembershipCalls>,
     memberships: Arc<dyn port::Memberships>,

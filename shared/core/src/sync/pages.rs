@@ -52,7 +52,7 @@ impl CredibleTimes {
     }
 }
 
-/// Reads pages of rooms.
+/// A reader of the pages of rooms.
 pub(crate) struct Pages {
     timeline: Arc<dyn port::Timeline>,
     clock: Arc<dyn port::Clock>,

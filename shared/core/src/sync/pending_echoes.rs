@@ -27,7 +27,7 @@ const PUSH: Duration = Duration::from_millis(100);
 /// not apply.
 const PUSH_UNDER_LOAD: Duration = Duration::from_millis(500);
 
-/// Ingests late echoes, and the messages that were sent while a room was created.
+/// The engine that ingests late echoes, and the messages that were sent while a room was created.
 pub struct PendingEchoes {
     messages: Arc<dyn port::Messages>,
     ingest: Arc<Ingest>,

@@ -25,7 +25,7 @@ const BATCH: usize = 8;
 /// Time for which a rejected account is not logged again.
 const REJECTED_FOR: Duration = Duration::from_hours(24);
 
-/// Provisions users whose account is due.
+/// The engine that provisions users whose account is due.
 pub struct Provisioning {
     users: Arc<dyn port::Users>,
     external_access: Arc<dyn port::ExternalAccess>,

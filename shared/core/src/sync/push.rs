@@ -53,7 +53,7 @@ pub type HomeserverConnection = u64;
 /// The number of a run of the homeserver: the connections since its last possible restart.
 type RunId = u64;
 
-/// Receives pushed transactions.
+/// The engine that receives pushed transactions.
 pub struct Push {
     reconciliation: Arc<dyn port::Reconciliation>,
     clock: Arc<dyn port::Clock>,

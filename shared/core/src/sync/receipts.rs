@@ -36,7 +36,7 @@ const EVENTS_BEFORE: u32 = 50;
 /// Time for which an ingested receipt is remembered.
 const RECEIPT_TTL: Duration = Duration::from_mins(1);
 
-/// Ingests read receipts.
+/// The engine that ingests read receipts.
 pub struct Receipts {
     room_views: Arc<dyn port::RoomViews>,
     timeline: Arc<dyn port::Timeline>,

@@ -38,7 +38,7 @@ pub(crate) const LEASE: Duration = Duration::from_secs(3);
 /// Time for which the failed attempts of the bot to rejoin a room are counted.
 const REJOIN_ATTEMPTS_FOR: Duration = Duration::from_mins(5);
 
-/// Reads the homeserver's `/sync` from the stored sync token on.
+/// The engine that reads the homeserver's `/sync` from the stored sync token on.
 pub struct Reconcile {
     timeline: Arc<dyn port::Timeline>,
     membership_calls: Arc<dyn port::MembershipCalls>,

@@ -27,7 +27,7 @@ const TYPISTS_MAX: usize = 20;
 /// Time limit of publishing: typing updates that take longer are dropped.
 const PUBLISH_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Publishes typing notifications.
+/// The engine that publishes typing notifications.
 pub struct TypingUpdates {
     ephemeral_bus: Arc<dyn port::EphemeralBus>,
     registry: Arc<RoomRegistry>,

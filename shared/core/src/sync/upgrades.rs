@@ -29,7 +29,7 @@ const TRIES: u32 = 20;
 /// Pause between two of these attempts.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// Replaces upgraded rooms by their successors.
+/// The engine that replaces upgraded rooms by their successors.
 pub struct Upgrades {
     rooms: Arc<dyn port::Rooms>,
     closed_rooms: Arc<dyn port::ClosedRooms>,
