@@ -36,7 +36,7 @@ pub struct PgBouncer {
 
 impl PgBouncer {
     /// Installs `PgBouncer` if it is missing, starts it, and waits until it answers. It reaches the server as
-    /// [`Postgres::url`] says, and its clients reach it without TLS.
+    /// [`Postgres::url`] states, and its clients reach it without TLS.
     pub async fn start(postgres: &Postgres, mode: PoolMode) -> Result<Self> {
         debian::ensure(&[PROGRAM], &traced()).await?;
         let directory = tempfile::Builder::new().prefix("messenger-pgbouncer-").tempdir()?;

@@ -49,7 +49,7 @@ pub struct Options {
 
 impl Options {
     /// Returns the options of a cluster for tests: in a temporary directory, without waiting for the disk. It
-    /// has TLS if [`TLS`] says so.
+    /// has TLS if [`TLS`] is set.
     pub fn temporary() -> Self {
         Self {
             home: Home::default(),

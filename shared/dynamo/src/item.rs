@@ -22,8 +22,8 @@ pub(crate) const EXPIRES_AT: &str = "expires_at";
 /// The number of positions of a block.
 pub(crate) const BLOCK: i64 = 256;
 
-/// The time for which an item outlives its event, so that a late rotation of the log makes no gap. The head says
-/// what is dropped.
+/// The time for which an item outlives its event, so that a late rotation of the log makes no gap. The head
+/// states which positions are dropped.
 const GRACE: Duration = Duration::from_hours(7 * 24);
 
 const READING: &str = "reading an event of the copy";

@@ -1,4 +1,4 @@
-//! The copy that a process reads, and what it has beside the table: a database, or nothing.
+//! The copy that a process reads, with its database, if it has one.
 
 use std::{
     sync::{Arc, Mutex},
@@ -92,8 +92,8 @@ impl Present {
         }
     }
 
-    /// Returns the copy for a reader who begins. Without a database, one that nobody writes is refused: it
-    /// would have the rights and events of long ago.
+    /// Returns the copy for a reader who begins. Without a database, a copy that no relay writes is
+    /// refused: its rights and events would be out of date.
     pub(crate) async fn attended(&self) -> Result<Keys> {
         let known = self.known().await?;
         if let (Beside::Nothing { clock, .. }, Some(worked_at)) = (&self.beside, known.worked_at)

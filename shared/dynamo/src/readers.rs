@@ -1,5 +1,5 @@
-//! The ports of users where there is no database. Users, their rooms and their logouts are read from the
-//! copy, anew for each request.
+//! The ports of users in a process without a database. Users, their rooms and their logouts are read from the
+//! copy at each request.
 
 use std::{sync::Arc, time::Duration};
 

@@ -158,7 +158,7 @@ impl DynamoRelay {
         Ok(head)
     }
 
-    /// Copies events that follow the head, and moves it behind them. `is_whole` says that the log had no others.
+    /// Copies events that follow the head, and moves it behind them. `is_whole`: the log had no others.
     async fn copy(
         &self,
         lease: &mut Held,

@@ -1,4 +1,4 @@
-//! Closing of rooms: the alias, the members, and the bot at last.
+//! Closing of rooms: removes the alias, the members, and last the bot.
 
 use messenger_core::{
     Result,
@@ -40,7 +40,7 @@ impl Appservice {
         }
     }
 
-    /// Removes everybody from a room whom the bot may remove, then makes the bot leave.
+    /// Removes all members whom the bot may remove from a room, then makes the bot leave.
     pub(crate) async fn remove_everybody(&self, room: &RoomId) -> Result<()> {
         let summary = match self.summary(room, &self.bot).await {
             // The bot is not in the room, or left it during an earlier attempt.

@@ -1,7 +1,7 @@
 //! The push rules of rooms that a user has muted, and the one that makes urgent notifications ring (Matrix specification, "Push Rules").
 //!
 //! The default rules make no sound for a mention of the room, and an event cannot list all members. Therefore
-//! each account has a rule of its own, so that all members hear the notification.
+//! each account has a rule of its own, so that the clients of all members ring.
 
 use messenger_core::{
     Result,

@@ -25,8 +25,8 @@ impl Call<'_> {
     }
 }
 
-/// Registers the account, or logs its device in, if `cause` says that it is missing. Returns whether the call
-/// should be repeated.
+/// Registers the account, or logs its device in, if it is missing according to `cause`. Returns whether the
+/// call should be repeated.
 async fn restore(http: &Http, user: &MatrixUserId, cause: &Cause) -> Result<bool, Cause> {
     let Some(refusal) = cause.refusal() else { return Ok(false) };
     match refusal.errcode.as_deref() {

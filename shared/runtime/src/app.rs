@@ -42,7 +42,7 @@ pub struct App {
     pub relay: Option<Arc<dyn Relay>>,
     /// The engines of administration; `None` on ports that do not serve it.
     administration: Option<Administration>,
-    /// Whether everybody reaches each path of this process: the router, and every function on Lambda.
+    /// Whether clients reach each path of this process: the router, and every function on Lambda.
     pub(crate) is_public: bool,
     broker: Arc<RunningBroker>,
 }

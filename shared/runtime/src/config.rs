@@ -88,7 +88,7 @@ pub struct Config {
     /// `MATRIX_REGISTRATION_SECRET`: Synapse's `registration_shared_secret`, with which the administrator is
     /// registered. Conduit needs none.
     pub registration_secret: Option<String>,
-    /// `METRICS_TOKEN`: the bearer token for `GET /metrics` where everybody reaches that path; without it the
+    /// `METRICS_TOKEN`: the bearer token for `GET /metrics` in a process that clients reach; without it the
     /// path is not found there.
     pub metrics_token: Option<String>,
     /// `APPSERVICE_URL`: the address at which the homeserver reaches this service.

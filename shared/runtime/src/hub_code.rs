@@ -34,7 +34,7 @@ impl App {
     ///
     /// # Errors
     /// Returns `Unauthenticated` if the Hub does not accept the code, `Forbidden` if codes are not accepted here,
-    /// and a fault of the Hub for all else.
+    /// and a fault of the Hub in all other cases.
     pub async fn exchange_hub_code(&self, code: &str) -> Result<String> {
         let endpoint = self.config.hub_token_endpoint.as_ref().ok_or(Error::Forbidden {
             code: "hub_codes_off",
@@ -54,7 +54,8 @@ impl App {
     }
 }
 
-/// A client with a secret shows it by HTTP Basic, another one names itself in the form (section 2.3.1).
+/// Returns the token request. A client with a secret authenticates by HTTP Basic, another one names itself in
+/// the form (section 2.3.1).
 fn request(endpoint: &TokenEndpoint, code: &str) -> Result<RequestBuilder, reqwest::Error> {
     // The Hub is in the same network: no proxy for the internet is needed.
     let client = Client::builder().timeout(TIME_LIMIT).redirect(Policy::none()).no_proxy();
@@ -87,8 +88,8 @@ async fn body(mut answer: Response) -> Result<Vec<u8>> {
     Ok(body)
 }
 
-/// Returns the error of an answer without a token. `invalid_grant` is the fault of the code, all else is one of the
-/// Hub or of the configuration.
+/// Returns the error of an answer without a token. `invalid_grant` is the fault of the code, any other one is
+/// of the Hub or of the configuration.
 fn refusal(status: StatusCode, body: &[u8]) -> Error {
     match serde_json::from_slice::<Refused>(body).map(|refused| refused.error) {
         Ok(error) if error == "invalid_grant" => Error::Unauthenticated {

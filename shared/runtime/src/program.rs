@@ -44,7 +44,7 @@ pub enum ResponseMode {
 pub(crate) enum Role {
     /// A function: only the router, probes and Prometheus reach it, unless it runs on Lambda.
     Function,
-    /// The router, which everybody reaches.
+    /// The router, which all clients reach.
     Router,
     /// The worker, which serves nothing but probes and metrics.
     Worker,

@@ -28,7 +28,7 @@ pub(crate) use columns;
 const SIGN_IN: &str = concat!("select ", columns!(), " from sign_in($1, $2, $3, $4, $5, $6, $7, $8, $9)");
 const FIND: &str = concat!("select ", columns!(), " from users where tenant_id = $1 and hub_user_id = $2");
 const IN_ANY_TENANT: &str = concat!("select ", columns!(), " from users where hub_user_id = $1");
-/// An account that somebody else created belongs to no user.
+/// An account that another party created belongs to no user.
 const BY_LOCALPARTS: &str =
     concat!("select ", columns!(), " from users where localpart = any($1) and account_state = 'ours'");
 /// Users whose name or id begins with the text, first by name, then by id. Reads a range of each index; `$5`

@@ -85,7 +85,7 @@ fn configuration(directory: &Path) -> Value {
         "exec-root": directory.join("run"),
         "pidfile": directory.join("docker.pid"),
         "exec-opts": ["native.cgroupdriver=cgroupfs"],
-        // A container that nobody stopped ends with the daemon that knew it.
+        // A container that was not stopped ends with the daemon that started it.
         "live-restore": false,
     })
 }

@@ -57,7 +57,7 @@ impl Namespace {
             let enter =
                 |file: &Arc<File>| move_into_link_name_space(file.as_fd(), Some(LinkNameSpaceType::Network));
             let entered = namespace.as_ref().map_or(Ok(()), enter);
-            // If the caller has gone, nobody needs the socket.
+            // If the caller has gone, the socket is not needed.
             let _ = sender.send(entered.map_err(io::Error::from).and_then(|()| make()));
         });
         result.await.map_err(io::Error::other)?

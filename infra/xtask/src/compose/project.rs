@@ -206,7 +206,7 @@ impl Project {
     }
 }
 
-/// Returns whether a line of `docker ps` tells of a healthy container, or of one that has done its work.
+/// Returns whether a line of `docker ps` shows a healthy container, or one that has ended successfully.
 fn is_healthy(line: &str) -> bool {
     let (_, status) = line.split_once(": ").unwrap_or_default();
     let is_up =

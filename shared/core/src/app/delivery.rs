@@ -196,7 +196,7 @@ impl Delivery {
                     if self.outbox.sent(&[delivered]).await?.is_empty() {
                         return Ok(notification.sent(room, event));
                     }
-                    // Nobody sees the message: the next attempt goes to the next room of the key.
+                    // No reader sees the message: the next attempt goes to the next room of the key.
                     self.registry.note_closed(&room);
                 }
                 Err(error) => return self.record_failure(notification, error).await,

@@ -49,7 +49,7 @@ impl UserDirectory {
     )]
     pub async fn sign_in(&self, identity: Identity) -> Result<User> {
         let known = self.cached(&identity.hub_user_id);
-        // Each call of a user comes here, so a known identity costs no look at its name.
+        // Each call of a user passes here, so a known identity is not compared with the bot again.
         if let Some(known) = known.clone().filter(|known| known.identity == identity) {
             return self.in_tenant_of(known, &identity);
         }

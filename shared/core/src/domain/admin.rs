@@ -38,7 +38,7 @@ pub struct Administrator {
     pub request_id: Option<RequestId>,
 }
 
-/// An administrator's redaction of somebody else's message.
+/// An administrator's redaction of another user's message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Redaction<'a> {
     /// The room.

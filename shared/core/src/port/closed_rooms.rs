@@ -22,7 +22,7 @@ pub trait ClosedRooms: Send + Sync {
     /// Claims a room that had this key and may still have its alias, in the same way.
     async fn claim_with_alias(&self, key: &RoomKey, lease: Duration) -> Result<Option<Lease<ClosedRoom>>>;
 
-    /// Stores that the alias of a claimed room is free. The lease goes on.
+    /// Stores that the alias of a claimed room is free. The lease continues.
     async fn alias_freed(&self, room: &RoomId) -> Result<()>;
 
     /// Stores that the homeserver has closed a room.

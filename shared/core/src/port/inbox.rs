@@ -9,7 +9,7 @@ use crate::domain::{
     inbox::{InboxPage, InboxQuery, ReadEntries, ReadOutcome},
 };
 
-/// The notifications as their readers see them. What a user has read counts for all of their devices.
+/// The notifications as their readers see them. The read state of a user counts for all of their devices.
 ///
 /// A user who comes to a tenant has read the notifications that were announced before.
 #[async_trait]

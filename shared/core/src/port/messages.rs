@@ -140,7 +140,7 @@ pub trait Messages: Send + Sync {
     /// Changes nothing.
     async fn without(&self, tenant: TenantId, room: &RoomId, edit: &EventId) -> Result<Option<RedactedEdit>>;
 
-    /// Appends an administrator's redaction of somebody else's message to the audit log.
+    /// Appends an administrator's redaction of another user's message to the audit log.
     async fn record_redaction(&self, administrator: &Administrator, redaction: Redaction<'_>) -> Result<()>;
 
     /// Stores the owner of a file: the user who uploaded it, even if others name it in messages.

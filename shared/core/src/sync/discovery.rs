@@ -28,7 +28,7 @@ const USERS: i64 = 5;
 /// down.
 const ROOMS: usize = 20;
 
-/// First pause before the next attempt to adopt a room: somebody may be about to be invited into it. Each
+/// First pause before the next attempt to adopt a room: a user may be about to be invited into it. Each
 /// failed attempt doubles the pause.
 const FIRST_PAUSE: Duration = Duration::from_secs(5);
 
@@ -119,7 +119,7 @@ impl Discovery {
     /// Returns rooms of a user that the service does not know and that are not cooling down.
     async fn undiscovered(&self, user: &MatrixUserId) -> Result<Vec<RoomId>> {
         let mut rooms = match self.membership_calls.rooms_of(user).await {
-            // One account that the homeserver does not show delays nobody.
+            // An account that the homeserver does not show does not delay others.
             Err(error) if is_of_one_user(&error) => {
                 let error: &dyn std::error::Error = &error;
                 tracing::warn!(%user, error, "rooms of a user cannot be read");

@@ -1,5 +1,6 @@
-//! Removes what a relay has written beyond the head and the database does not know: a server that took over from a
-//! broken one can lack its last commits. Their positions then become those of other events, with other audiences.
+//! Removes items that a relay has written beyond the head and the database does not have: a server that
+//! replaced a broken one can lack its last commits. Their positions then become those of other events, with
+//! other audiences.
 
 use std::collections::HashMap;
 

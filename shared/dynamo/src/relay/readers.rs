@@ -1,4 +1,5 @@
-//! Copies what processes without a database need beside events: the rights of users, and the id of the copy.
+//! Copies the data that processes without a database need besides events: the rights of users, and the id of
+//! the copy.
 //!
 //! Rights are written before the head moves beyond their changes. A reader that reads the head, and then the
 //! rights of a user, has all changes of them up to that head.

@@ -1,4 +1,4 @@
-//! The items of users: what streams and polls need to know of them where there is no database.
+//! The items of users: the data that streams and polls need in a process without a database.
 
 use std::error::Error as StdError;
 

@@ -30,7 +30,7 @@ pub(super) struct Databases {
 }
 
 impl Databases {
-    /// Reads the connection strings. Where the event log `has_copy`, some programs need none.
+    /// Reads the connection strings. If the event log `has_copy`, some programs need none.
     pub(super) fn read(
         env: &mut Env<'_>,
         environment: Option<Environment>,
@@ -76,7 +76,7 @@ impl Env<'_> {
         Some((url.text, address.ok()))
     }
 
-    /// Refuses, in production, a connection to another machine that may end at somebody else's.
+    /// Refuses, in production, a connection to another machine that is not verified to be the configured one.
     fn check_tls(
         &mut self,
         variable: &str,

@@ -28,7 +28,7 @@ const PATIENCE: Duration = Duration::from_millis(800);
 /// The media type of the text format, version 0.0.4.
 const TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
 
-/// Answers `/metrics`. Where everybody reaches the path, it is not found without the token.
+/// Answers `/metrics`. In a public process, the path is not found without the token.
 pub(super) async fn answer(State(app): State<App>, method: Method, headers: HeaderMap) -> Response {
     if app.is_public && !has_token(&app, &headers) {
         return StatusCode::NOT_FOUND.into_response();

@@ -34,7 +34,7 @@ pub(super) fn provider(config: &TraceConfig) -> Result<SdkTracerProvider, String
     Ok(SdkTracerProvider::builder().with_batch_exporter(exporter).with_resource(resource(config)).build())
 }
 
-/// Returns what is said of this process in each export. `OTEL_RESOURCE_ATTRIBUTES` replaces everything but a
+/// Returns the attributes of this process in each export. `OTEL_RESOURCE_ATTRIBUTES` replaces all but a
 /// name that `OTEL_SERVICE_NAME` gives.
 fn resource(config: &TraceConfig) -> Resource {
     let resource = Resource::builder_empty()

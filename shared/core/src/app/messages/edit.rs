@@ -22,7 +22,7 @@ impl Messages {
     /// A repeated `transaction` of the same user for the same message edits once.
     ///
     /// # Errors
-    /// `not_your_message` for a message of somebody else, and `message_not_editable` for one with a file.
+    /// `not_your_message` for a message of another user, and `message_not_editable` for one with a file.
     #[tracing::instrument(
         level = "debug",
         skip_all,
@@ -59,11 +59,12 @@ impl Messages {
     /// Redacts a message of the caller, or of anybody if the caller is an administrator. Repeating it changes
     /// nothing.
     ///
-    /// The redaction of somebody else's message is in the audit log before the homeserver is asked: no process
-    /// that ends in between leaves one without an entry. The entry names the address and the id of the request.
+    /// The redaction of another user's message is in the audit log before the homeserver is called: no
+    /// process that ends in between leaves one without an entry. The entry names the address and the id of
+    /// the request.
     ///
     /// # Errors
-    /// `not_your_message` for a message of somebody else.
+    /// `not_your_message` for a message of another user.
     #[tracing::instrument(
         level = "debug",
         skip_all,

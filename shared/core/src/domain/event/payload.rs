@@ -1,6 +1,6 @@
 //! The payload of each kind of live event, as clients get it. No other code knows the JSON of live events.
 //!
-//! A payload is serialised when its event is appended. Where a store appends the event itself, it stores the
+//! A payload is serialised when its event is appended. If a store appends the event itself, it stores the
 //! fields, and serialises them when it reads the event. A redaction removes fields of a stored payload.
 
 use jiff::Timestamp;

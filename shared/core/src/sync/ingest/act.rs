@@ -12,10 +12,10 @@ use crate::{
 };
 
 impl Ingest {
-    /// Does what an invitation, encryption, a history visibility or an upgrade asks for; nothing for another
+    /// Acts on an invitation, encryption, a history visibility or an upgrade; does nothing for another
     /// event. Returns the earlier events of a successor room, which are still to be ingested.
     ///
-    /// Repeating it joins nobody twice, sends no notice twice and replaces no room twice.
+    /// It is idempotent: a repetition joins no user, sends no notice and replaces no room again.
     pub(crate) async fn act_on(&self, tenant: TenantId, event: &RoomEvent) -> Result<Vec<RoomEvent>> {
         let room = &event.room_id;
         match &event.content {

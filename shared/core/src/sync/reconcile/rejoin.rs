@@ -1,9 +1,9 @@
 //! Joins and rejoins of the bot: it accepts invitations to rooms, and returns into known rooms from which
-//! somebody with the power level to do so has removed it. Without the bot in a room, `/sync` does not bring
-//! the events that push misses. In rooms that the service created nobody has that power level; in adopted
+//! a member with the power level to do so has removed it. Without the bot in a room, `/sync` does not bring
+//! the events that push misses. In rooms that the service created no member has that power level; in adopted
 //! rooms their creator has.
 //!
-//! The events from the time of its absence are read at once. Conduit shows them to nobody who was no member,
+//! The events from the time of its absence are read at once. Conduit shows them only to members of that time,
 //! so there they come by push only.
 
 use crate::{
