@@ -1,5 +1,5 @@
 #!/bin/sh
-# Does what the public image of PostgreSQL does: makes the cluster with its user and its database at the first
+# Works as the public image of PostgreSQL does: makes the cluster with its user and its database at the first
 # start, then serves. Variables: POSTGRES_USER, POSTGRES_DB, POSTGRES_PASSWORD[_FILE].
 set -eu
 
