@@ -1,5 +1,5 @@
-// One tab has the stream for all, where the browser has no shared worker. The others ask now and then whether it is
-// there: messages wake a tab in the background, timers do not, and a frozen one answers nothing.
+// In a browser without shared workers, one tab has the stream for all. The others check now and then that it is
+// there: messages wake a tab in the background, timers do not, and a frozen tab does not answer.
 import { randomId } from '@/platform/ids'
 import { type Feed, type FeedOptions, type FromSource, hand, publisher } from './protocol'
 import type { subscribe } from './subscription'

@@ -1,4 +1,4 @@
-// IndexedDB of one user and tenant: drafts, what waits to be sent, and the position of the feed. In memory where the browser
+// IndexedDB of one user and tenant: drafts, the outbox, and the position of the feed. In memory if the browser
 // forbids it or is full.
 import { type DBSchema, deleteDB, type IDBPDatabase, openDB, type StoreNames } from 'idb'
 import type { Draft, OutboxEntry } from './records'

@@ -1,4 +1,4 @@
-// The notifications of this user: those that came live, those that were read from the service, and what was seen on
+// The notifications of this user, live and from the service, with their read state on
 // any device.
 import { useThrottleFn } from '@vueuse/core'
 import { defineStore } from 'pinia'

@@ -1,4 +1,4 @@
-// The rule by which a list is refreshed: no row moves, and none comes in between by itself.
+// The rule for refreshing a list: no row moves, and no row is inserted by itself.
 
 export interface Refreshed<T> {
   /** The rows in their order, with the values that they have now. */
