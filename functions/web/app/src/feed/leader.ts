@@ -1,5 +1,5 @@
-// In a browser without shared workers, one tab has the stream for all. The others check now and then that it is
-// there: messages wake a tab in the background, timers do not, and a frozen tab does not answer.
+// In a browser without shared workers, one tab has the stream for all. The others check now and then that it
+// is there: messages wake a tab in the background, timers do not, and a frozen tab does not answer.
 import { randomId } from '@/platform/ids'
 import { type Feed, type FeedOptions, type FromSource, hand, publisher } from './protocol'
 import type { subscribe } from './subscription'

@@ -1,5 +1,5 @@
-// IndexedDB of one user and tenant: drafts, the outbox, and the position of the feed. In memory if the browser
-// forbids it or is full.
+// IndexedDB of one user and tenant: drafts, the outbox, and the position of the feed. In memory if it
+// is forbidden or full.
 import { type DBSchema, deleteDB, type IDBPDatabase, openDB, type StoreNames } from 'idb'
 import type { Draft, OutboxEntry } from './records'
 
