@@ -18,7 +18,7 @@ const REGION: &str = "eu-central-1";
 #[derive(Debug, Clone)]
 pub struct Request {
     method: &'static str,
-    /// The path, percent-encoded as the client wrote it, without what the gateway's address adds.
+    /// The path, percent-encoded as the client wrote it, without the stage or base path of the gateway.
     path: String,
     query: String,
     headers: Vec<(String, String)>,

@@ -22,7 +22,7 @@ const THROTTLED: [&str; 5] = [
 /// Codes of failures inside of DynamoDB.
 const WITHIN: [&str; 3] = ["InternalServerError", "InternalFailure", "ServiceUnavailable"];
 
-/// The cause of a failure of what only a process with a database can do.
+/// The cause of the failure of an operation that needs a process with a database.
 pub(crate) const NO_DATABASE: &str = "this process has no database: DATABASE_URL is not set";
 
 /// The conversion of an error of the client.

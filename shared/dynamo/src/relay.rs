@@ -1,7 +1,7 @@
 //! Copies the event log from the database: block items, then audience items, then the head. Before the head,
 //! also the rights of users that have changed up to it.
 //!
-//! Positions are dense and in the order of their commits, so a relay writes what any other one writes. Each may
+//! Positions are dense and in the order of their commits, so all relays write the same items. Each may
 //! end anywhere: the next one begins after the head.
 
 mod lease;
@@ -105,7 +105,7 @@ impl DynamoRelay {
         }
     }
 
-    /// Copies what follows the head. Returns the head then, and whether there were events.
+    /// Copies the events after the head. Returns the new head, and whether there were events.
     async fn look(&self, lease: &mut Held, head: Head) -> Result<(Head, bool), Ended> {
         let mut events = self.ports.source.recorded(head.position(), EVENTS).await?;
         // Read after the events: these are all changes up to the last of them.
@@ -194,7 +194,7 @@ impl DynamoRelay {
         Ok(moved)
     }
 
-    /// Moves what was dropped from the log out of the copy, and completes a copy without further events.
+    /// Excludes dropped events of the log from the copy, and completes a copy without further events.
     async fn follow_rotation(&self, lease: &Held, head: Head) -> Result<Head, Ended> {
         let span = self.ports.feed.span().await?;
         let trimmed = span.trimmed.min(head.position());

@@ -39,7 +39,7 @@ const UNSUPPORTED: [&str; 18] = [
     "sslsni",
 ];
 
-/// `sslmode`: whether a connection uses TLS, and what it demands of the server's certificate.
+/// `sslmode`: whether a connection uses TLS, and the checks of the server's certificate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum SslMode {
     /// No TLS.

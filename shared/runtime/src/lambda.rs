@@ -1,7 +1,7 @@
 //! Serving routes to the Lambda runtime. Handlers see no difference.
 //!
 //! Lambda freezes a process as soon as it asks for the next event. So everything that must follow an answer is
-//! done before it, and what was open over a freeze is checked before it is used.
+//! done before it, and each connection that was open over a freeze is checked before it is used.
 
 mod event;
 

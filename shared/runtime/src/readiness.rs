@@ -53,7 +53,7 @@ impl Readiness {
         self.is_set_up.load(Ordering::Relaxed)
     }
 
-    /// Reports what a check at this time has found.
+    /// Reports the result of a check at this time.
     pub(crate) fn report(&self, parts: Vec<Part>, now: Timestamp) -> Report {
         let is_known = parts.iter().all(|part| self.is_known(part));
         let described = parts.iter().map(|part| self.describe(part, now)).collect();

@@ -1,4 +1,4 @@
-//! The description of routes: what a parser reads, who may call, and what comes back.
+//! The description of routes: the fields of the parser, the caller, and the answers.
 #![expect(clippy::expect_used, reason = "a missing precondition fails the test")]
 
 use axum::Json;

@@ -168,7 +168,7 @@ impl Connection {
         }
     }
 
-    /// Appends what the socket has to the buffer.
+    /// Appends the bytes of the socket to the buffer.
     pub async fn read_more(&mut self) -> Result<()> {
         let length = self.stream.read_buf(&mut self.buffer).await.context("reading a response")?;
         ensure!(length > 0, "the server closed the connection");

@@ -18,7 +18,7 @@ pub(crate) struct Machine {
 }
 
 impl Machine {
-    /// Describes this machine; leaves out what it does not tell.
+    /// Describes this machine; leaves out values that it does not provide.
     pub(crate) fn current() -> Self {
         let rustc = Command::new("rustc").arg("--version").output().map(|output| output.stdout);
         let processor = CpuInfo::current().ok();

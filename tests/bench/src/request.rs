@@ -1,4 +1,4 @@
-//! Endpoints as `loads.toml` declares them, with placeholders for what differs between runs and calls.
+//! Endpoints as `loads.toml` declares them, with placeholders for values that differ between runs and calls.
 use std::collections::BTreeMap;
 
 use serde::Deserialize;

@@ -41,7 +41,7 @@ pub(crate) fn operations() -> [Operation; 5] {
     ]
 }
 
-/// Describes what all acts on a user have in common.
+/// Adds the description that all acts on a user share.
 fn act(operation: Operation) -> Operation {
     let tags = "Entity tags of the versions that may be changed; without it any.";
     operation

@@ -1,4 +1,4 @@
-//! The calls of the panel of the former service, field by field: what it reads stays where it was.
+//! The calls of the panel of the former service: the fields that it reads are in their former places.
 
 use http::Method;
 use messenger_testkit::fixtures;

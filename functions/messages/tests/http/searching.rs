@@ -9,7 +9,7 @@ use tokio::time::Duration;
 use crate::{TestApp, by, segment};
 
 impl TestApp {
-    /// Ingests what was sent.
+    /// Ingests the sent messages.
     async fn reconcile(&self) {
         let lease = self.messenger.reconcile().run("worker", Duration::ZERO).await.expect("reconciled");
         assert!(lease.is_held());

@@ -1,4 +1,4 @@
-//! The end of a program: it drains, then accepts nothing, finishes what is in flight, and exits with 0.
+//! The end of a program: it drains, then accepts no requests, finishes those in flight, and exits with 0.
 
 use std::time::Duration;
 

@@ -33,7 +33,7 @@ async function make(): Promise<AdminContent> {
 type Visit = (page: Page, content: AdminContent) => Promise<void>
 const rows = (page: Page) => page.getByRole('grid').getByRole('row').nth(1)
 
-/** The pages, each with what leads to it. */
+/** The pages, each with the steps that open it. */
 export const ADMIN_PAGES: Record<string, Visit> = {
   'admin-dashboard': async (page) => {
     await to(page, '/admin', () => page.locator('canvas').first())

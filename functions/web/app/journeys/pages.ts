@@ -43,7 +43,7 @@ async function make(): Promise<Content> {
   return { general, machine, direct, project }
 }
 
-/** The pages, each with what leads to it. */
+/** The pages, each with the steps that open it. */
 export const PAGES: Record<string, (page: Page, content: Content) => Promise<void>> = {
   chats: (page) => to(page, '/chat', () => page.getByRole('link', { name: /^Anna Schmidt/ })),
   room: (page, { general }) => to(page, roomPath(general), () => page.getByRole('log').getByText('Alles klar 👍').last()),

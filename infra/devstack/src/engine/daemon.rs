@@ -26,7 +26,7 @@ const OVERLAY: i64 = 0x794c_7630;
 /// A start takes 3 to 6 s.
 const START_TIMEOUT: Duration = Duration::from_mins(1);
 
-/// Installs what the machine lacks.
+/// Installs the missing packages.
 pub(super) async fn install(progress: &Sink) -> Result<()> {
     debian::ensure(&PROGRAMS, progress).await
 }

@@ -1,4 +1,4 @@
-//! Environments are frozen between invocations: what is done after an answer must not matter.
+//! Environments are frozen between invocations: no necessary work may follow an answer.
 
 use std::time::Duration;
 

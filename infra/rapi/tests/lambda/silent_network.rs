@@ -1,5 +1,5 @@
-//! A proxy in front of PostgreSQL that can stop to forward what its open connections carry, as a network does
-//! that has forgotten them: neither side learns of it.
+//! A proxy in front of PostgreSQL that can stop forwarding the bytes of its open connections, as a network
+//! does that has forgotten them: neither side learns of it.
 
 use std::future::pending;
 

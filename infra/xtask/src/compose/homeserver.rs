@@ -67,7 +67,7 @@ impl Homeserver {
         }
     }
 
-    /// Returns what the tests need to know of the homeserver.
+    /// Returns the data of the homeserver that the tests need.
     pub(super) async fn facts(&self, project: &Project) -> Result<Value> {
         let mut facts = json!({
             "server_name": SERVER_NAME,

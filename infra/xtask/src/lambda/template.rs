@@ -25,7 +25,7 @@ const EXPAND: &str = include_str!("expand.py");
 /// The region by whose resource types the template is checked.
 const REGION: &str = "eu-central-1";
 
-/// Returns whether the template is right. Prints what is wrong.
+/// Returns whether the template is right. Prints its faults.
 pub(crate) async fn is_accepted() -> Result<bool> {
     let step = Step::begin("samtranslator and cfn-lint");
     let tools = Tools::ensure(&step.progress()).await?;
@@ -74,7 +74,7 @@ impl Tools {
         Ok(Self(Environment::ensure(&Home::default(), "sam-venv", &requirements, progress).await?))
     }
 
-    /// Expands a template into the file `result`. Returns what is wrong.
+    /// Expands a template into the file `result`. Returns its faults.
     async fn problems(&self, template: &Path, result: &Path) -> Result<Vec<String>> {
         let mut expand = Command::new(self.0.python());
         expand.args(["-c", EXPAND]).args([template, result]);
@@ -122,7 +122,7 @@ mod tests {
 
     use super::*;
 
-    /// Returns what is wrong with the template after these texts of it were replaced.
+    /// Returns the faults of the template after these texts of it were replaced.
     async fn problems(replacements: &[(&str, &str)]) -> Vec<String> {
         let mut text = fs::read_to_string(workspace().join(TEMPLATE)).unwrap();
         for (from, to) in replacements {

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value};
 
-/// The direction of a value: what breaks a sender is harmless for a receiver, and the reverse.
+/// The direction of a value: a change that breaks a sender is harmless for a receiver, and the reverse.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Direction {
     /// Sent by the client.
@@ -172,7 +172,7 @@ mod tests {
         })
     }
 
-    /// Returns what breaks a client if the value at this pointer becomes another one.
+    /// Returns the changes that break a client if the value at this pointer becomes another one.
     fn after(pointer: &str, value: Value) -> Vec<String> {
         let (old, mut new) = (document(), document());
         *new.pointer_mut(pointer).unwrap() = value;

@@ -1,4 +1,4 @@
-//! The inbox of a user: its pages, and what the user has read.
+//! The inbox of a user: its pages and its read state.
 
 use std::sync::Arc;
 

@@ -41,7 +41,7 @@ const RETRY_MS: u32 = 3000;
 /// The longest time that a request waits for its permit.
 const PERMIT_WAIT: Duration = Duration::from_secs(5);
 
-/// The longest time that a request waits for the broker to read what its rights depend on.
+/// The longest time that a request waits for the broker to reach the position of its rights.
 const RIGHTS_WAIT: Duration = Duration::from_secs(5);
 
 /// The size above which a preamble keeps its permit until it is written. Clients that reconnect together are

@@ -1,4 +1,4 @@
-//! Administrators, what they see of their tenant, and the audit log of their acts.
+//! Administrators, their views of the tenant, and the audit log of their acts.
 
 mod rooms;
 mod statistics;

@@ -209,7 +209,8 @@ impl Error {
         Self::Internal { context, source: Some(source.into()) }
     }
 
-    /// Returns an error for what this process cannot do yet. The sentence says what the caller can do.
+    /// Returns an error for an operation that this process cannot do yet. The sentence says what the caller
+    /// can do.
     pub fn not_ready(detail: impl Into<Cow<'static, str>>) -> Self {
         Self::Unavailable { code: "not_ready", detail: detail.into() }
     }

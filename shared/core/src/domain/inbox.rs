@@ -1,4 +1,4 @@
-//! The inbox of a user: the notifications whose audience the user is, and what the user has read of them.
+//! The inbox of a user: the notifications of which the user is the audience, with their read state.
 
 use jiff::Timestamp;
 
@@ -85,7 +85,7 @@ impl InboxQuery {
         })
     }
 
-    /// Returns whether a notification of the inbox matches, apart from what the user has read.
+    /// Returns whether a notification of the inbox matches, apart from its read state.
     pub fn matches(&self, notification: &Notification) -> bool {
         let draft = &notification.draft;
         self.before.is_none_or(|before| notification.id < before)

@@ -21,7 +21,7 @@ pub trait Feed: Send + Sync {
     /// Appends events in one transaction. An event with a known key is skipped. Returns the number of
     /// appended events.
     ///
-    /// Only tests append through this port: the other ports append with what they store.
+    /// Only tests append through this port: the other ports append events in the transaction of their change.
     async fn append(&self, events: &[NewEvent]) -> Result<usize>;
 
     /// Returns at most `limit` events after the cursor, oldest first: of each audience those that

@@ -79,7 +79,7 @@ pub trait FeedCopies: Send + Sync {
     /// Returns the id of the copy; `None` before a relay first ran.
     async fn copy(&self) -> Result<Option<String>>;
 
-    /// Returns what the copy does not have yet.
+    /// Returns the part of the log that the copy does not have yet.
     async fn lag(&self) -> Result<RelayLag>;
 }
 

@@ -1,4 +1,4 @@
-//! The history visibility of rooms: a later member reads what Matrix shows them, and no more.
+//! The history visibility of rooms: a later member reads exactly the events that Matrix shows them.
 
 use messenger_core::{
     cursor::Since,

@@ -62,7 +62,7 @@ impl Table {
             .expression_attribute_values(":from", item::number(from.0));
         match request.send().await {
             Err(error) if is_refused_by_condition(&error) => {
-                // A repeated attempt finds what the first one wrote.
+                // A repeated attempt finds the items of the first one.
                 Ok(self.head(keys).await? == Some(head))
             }
             result => result.context(MOVING).map(|_| true),

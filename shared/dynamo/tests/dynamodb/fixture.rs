@@ -22,7 +22,7 @@ use tokio::{
 use tokio_postgres::Client;
 use uuid::Uuid;
 
-/// The time within which a busy machine copies what a test appends.
+/// The time within which a busy machine copies the events of a test.
 pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
 const RETENTION: Duration = Duration::from_hours(7 * 24);
 
@@ -162,7 +162,8 @@ impl Drop for RunningRelay {
     }
 }
 
-/// The feed of a copy that is read as the log itself: each call waits until the copy has what the log has.
+/// The feed of a copy that is read as the log itself: each call waits until the copy has all events of the
+/// log.
 pub(crate) struct CaughtUp {
     pub(crate) log: Arc<PgStore>,
     pub(crate) copy: DynamoFeed,

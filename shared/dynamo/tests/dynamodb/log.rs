@@ -1,4 +1,4 @@
-//! The events of the tests, and what readers see of them.
+//! The events of the tests, and the view of their readers.
 
 use messenger_core::{
     event::{Audience, Event, NewEvent},

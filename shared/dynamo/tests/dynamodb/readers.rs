@@ -1,4 +1,4 @@
-//! Processes without a database: who a user is, and what they may read, comes from the copy, and is never
+//! Processes without a database: the identity and rights of a user come from the copy, and are never
 //! older than the events that it shows.
 
 use std::{sync::Arc, time::Duration};

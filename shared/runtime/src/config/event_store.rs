@@ -1,4 +1,4 @@
-//! `EVENT_STORE`, and what a copy of the event log on DynamoDB needs.
+//! `EVENT_STORE`, and the variables of a copy of the event log on DynamoDB.
 
 use std::time::Duration;
 

@@ -8,7 +8,7 @@ pub struct Code {
     pub name: &'static str,
     /// The status of the answer.
     pub status: u16,
-    /// A sentence part that says what happened.
+    /// A sentence part about the cause.
     pub meaning: &'static str,
 }
 

@@ -57,7 +57,7 @@ impl Routes {
         self
     }
 
-    /// Changes the router beside what is described.
+    /// Changes the router without a change of the description.
     #[must_use]
     pub fn with(self, change: impl FnOnce(Router<App>) -> Router<App>) -> Self {
         Self { router: change(self.router), ..self }

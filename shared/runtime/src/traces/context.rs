@@ -23,7 +23,7 @@ use crate::request_log::RequestLog;
 const TRACEPARENT: &str = "traceparent";
 const TRACESTATE: &str = "tracestate";
 
-/// The id and the trace context of the request, to be stored with what it sends.
+/// The id and the trace context of the request, to be stored with its notification or message.
 pub struct RequestOrigin(pub Origin);
 
 /// The adapter of the port for traces.

@@ -39,7 +39,7 @@ fn query() -> UserRecordQuery {
     UserRecordQuery { limit: 100, ..UserRecordQuery::default() }
 }
 
-/// Returns the queries whose pages read few rows, with what they filter.
+/// Returns the queries whose pages read few rows, with their filters.
 fn selective() -> [(&'static str, UserRecordQuery); 9] {
     [
         ("all", query()),

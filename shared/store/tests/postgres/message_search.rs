@@ -1,4 +1,4 @@
-//! The search in messages with and without its index: what it reads, finds and deletes.
+//! The search in messages with and without its index: the rows that it reads, finds and deletes.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! The schema as a snapshot of the catalog, and what migrating again does.
+//! The schema as a snapshot of the catalog, and the effect of migrating again.
 
 use messenger_devstack::TestDatabase;
 use messenger_store::migrate;
@@ -76,7 +76,7 @@ impl Migrated {
         self.lines(CATALOG).await
     }
 
-    /// Returns what was applied when.
+    /// Returns the applied files with their times.
     async fn applied(&self) -> Vec<String> {
         self.lines(
             "select concat_ws(' ', name, sha256, release::text, applied_at) from applied_functions

@@ -108,7 +108,7 @@ impl<'a> Fixtures<'a> {
         Ok(value.as_str().map_or_else(|| value.to_string(), str::to_owned))
     }
 
-    /// Creates what a placeholder stands for.
+    /// Creates the object of a placeholder.
     async fn create(&mut self, word: &str) -> Result<String> {
         Ok(match word {
             "text" => TEXT.to_owned(),

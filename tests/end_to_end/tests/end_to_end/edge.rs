@@ -1,4 +1,4 @@
-//! The edge in front of a running service: TLS, streams, and what of the homeserver is reached through it.
+//! The edge in front of a running service: TLS, streams, and the paths of the homeserver that it passes on.
 
 use std::time::{Duration, Instant};
 

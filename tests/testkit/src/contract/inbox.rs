@@ -1,4 +1,4 @@
-//! The inboxes of users: who sees what, page by page, and what they have read.
+//! The inboxes of users: the entries of each user, page by page, and their read state.
 
 use messenger_core::{
     Ports, Result,
@@ -305,7 +305,7 @@ pub async fn what_several_devices_read_adds_up(store: &dyn Store) -> Result<()> 
     Ok(())
 }
 
-/// For a user who comes to a tenant, what was there before is read; it is shown all the same.
+/// For a user who comes to a tenant, earlier notifications are in the inbox and count as read.
 pub async fn earlier_notifications_are_read_for_a_new_user(store: &dyn Store) -> Result<()> {
     let ports = with_users(store).await?;
     notifications(&ports, 2).await?;

@@ -64,7 +64,7 @@ pub async fn due_work_is_not_backing_off(store: &dyn Store) -> Result<()> {
     Ok(())
 }
 
-/// The backlog counts what can be delivered apart from what is held, and sent notifications no more.
+/// The backlog counts deliverable and held notifications apart, and no sent ones.
 pub async fn the_backlog_counts_pending_and_held_notifications(store: &dyn Store) -> Result<()> {
     let ports = store.ports();
     let empty = ports.maintenance.backlog().await?;

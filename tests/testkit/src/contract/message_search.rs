@@ -1,4 +1,4 @@
-//! The search in messages: what is found, by whom, and how long.
+//! The search in messages: the found messages, the rights of members, and the retention.
 
 use messenger_core::{
     Ports, Result,
@@ -217,7 +217,7 @@ pub async fn a_message_is_found_by_its_last_text(store: &dyn Store) -> Result<()
     Ok(())
 }
 
-/// In a room with restricted history, a member finds what came after their last join.
+/// In a room with restricted history, a member finds messages from after their last join.
 pub async fn restricted_history_is_found_since_the_join(store: &dyn Store) -> Result<()> {
     let ports = with_members(store).await?;
     ports.messages.ingest(&[message("$1", "Spindel")]).await?;

@@ -9,7 +9,7 @@ import { useRooms } from '@/stores/rooms'
 export function useOpenRoom() {
   const router = useRouter()
   const rooms = useRooms()
-  /** The name of what is being opened; empty for nothing. */
+  /** The name of the room that is being opened; empty for none. */
   const opening = ref('')
   const failure = ref<Failure | null>(null)
 

@@ -1,4 +1,4 @@
-// A text in the query of the address that follows what is typed, after a pause.
+// A text in the query of the address that follows the input of a field, after a pause.
 import { useDebounceFn } from '@vueuse/core'
 import { onScopeDispose, type Ref, ref, watch, type WritableComputedRef } from 'vue'
 import { useRouteQuery } from './route_query'

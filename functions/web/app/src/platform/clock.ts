@@ -1,4 +1,4 @@
-// The server's clock: a browser's may be a day wrong. Used for durations and for the order of what is being sent.
+// The server's clock: a browser's may be a day wrong. Used for durations and for the order of the outbox.
 
 let offset: number | null = null
 

@@ -61,7 +61,7 @@ function withoutOldest(timeline: Timeline): Timeline {
 }
 
 /**
- * Takes the newest page, or several in one. `known` are the rows as they were when it was asked for: what has changed
+ * Takes the newest page, or several in one. `known` are the rows at the request: rows that changed
  * since then came live and is newer than the page. All other rows are those of the page. Older ones end,
  * since there may be a gap.
  */

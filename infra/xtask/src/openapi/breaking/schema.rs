@@ -11,7 +11,7 @@ const UPPER: [&str; 3] = ["maxLength", "maximum", "maxItems"];
 const LOWER: [&str; 3] = ["minLength", "minimum", "minItems"];
 
 impl Comparison<'_> {
-    /// Reports what breaks a client at this place of a request or an answer.
+    /// Reports the changes that break a client at this place of a request or an answer.
     pub(super) fn schema(&mut self, place: &str, old: &Value, new: &Value, direction: Direction) {
         let pair = format!("{place}\n{old}\n{new}");
         if old.is_null() || !self.seen.insert(pair) {
@@ -146,7 +146,7 @@ impl Comparison<'_> {
     }
 }
 
-/// Returns a schema with what it refers to.
+/// Returns a schema with the one that it refers to.
 fn resolved(schema: &Value, document: &Value) -> Value {
     let Some(pointer) = schema["$ref"].as_str().and_then(|reference| reference.strip_prefix('#')) else {
         return schema.clone();

@@ -17,7 +17,7 @@ use crate::{
 };
 
 impl Messages {
-    /// Gives a text of the caller a new content. Its type and what it replies to stay.
+    /// Gives a text of the caller a new content. Its type and its `reply_to` stay.
     ///
     /// A repeated `transaction` of the same user for the same message edits once.
     ///

@@ -1,4 +1,4 @@
-// The filters of a list, which live in the address: a link shows what one sees.
+// The filters of a list, which are stored in the address: a link shows the same list.
 import { computed } from 'vue'
 import { useRoute, useRouter } from 'vue-router'
 import type { Filters } from '@/api/admin'
