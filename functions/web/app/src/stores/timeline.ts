@@ -62,7 +62,7 @@ function withoutOldest(timeline: Timeline): Timeline {
 
 /**
  * Takes the newest page, or several in one. `known` are the rows at the request: rows that changed
- * since then came live and is newer than the page. All other rows are those of the page. Older ones end,
+ * since then came live and are newer than the page. All other rows are those of the page. Older ones end,
  * since there may be a gap.
  */
 export function withNewest(timeline: Timeline, page: History, known: readonly Row[], readAt: number): Timeline {
