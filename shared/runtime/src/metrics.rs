@@ -23,7 +23,7 @@ use crate::Program;
 
 /// The upper bounds of the buckets of request durations, in seconds. A poll may wait for 25 seconds.
 const BUCKETS: [f64; 13] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 30.0];
-/// The interval at which recorded durations are sorted into their buckets if nobody scrapes.
+/// The interval at which recorded durations are sorted into their buckets without a scrape.
 const DRAIN: Duration = Duration::from_secs(5);
 const METADATA: Metadata<'static> = Metadata::new(module_path!(), Level::INFO, Some(module_path!()));
 
@@ -54,7 +54,7 @@ impl Metrics {
     }
 
     /// Sorts recorded durations into their buckets at intervals, until the future is dropped: without it they
-    /// would pile up while nobody scrapes.
+    /// would pile up without a scrape.
     pub(crate) async fn drain(&self) {
         loop {
             tokio::time::sleep(DRAIN).await;

@@ -55,7 +55,7 @@ pub(crate) enum Caller {
     Homeserver,
     /// The bot, as a caller of the homeserver.
     Bot,
-    /// A device of the bot: Conduit lets nobody else read messages.
+    /// A device of the bot: Conduit lets only devices read messages.
     Device,
 }
 

@@ -94,7 +94,7 @@ async fn the_session_cookie_opens_a_file_to_pages_of_the_service_and_a_token_in_
     let viewer = format!("Bearer {}", signed(&claims, HUB_SECRET_KEY));
     app.wire.ask(Request::get(&url).header("Authorization", viewer)).await;
     assert_eq!(app.wire.ask(by_cookie("bert")).await.status, 200);
-    // Writing is not for the cookie, whoever has it.
+    // The cookie allows no writes.
     for path in [SEND, UPLOAD] {
         let answer = app.wire.ask(Request::post(path).header("Cookie", session_cookie("anna"))).await;
         assert_eq!((answer.status, &answer.body["code"]), (401, &json!("token_missing")), "{path}");

@@ -1,6 +1,6 @@
 //! Creates Matrix accounts of users, and checks that this service owns them.
 //!
-//! A foreign account has the localpart of a user and was created by somebody else, who reads everything that
+//! A foreign account has the localpart of a user and was created by another party, who reads everything that
 //! is sent to it. It is never used. Its Hub user still reads and receives notifications; calls that need the
 //! account are refused ([`TAKEN`](crate::domain::room::TAKEN)) until it is removed or the user has another
 //! localpart.

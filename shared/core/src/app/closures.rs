@@ -1,5 +1,5 @@
 //! Closes rooms on the homeserver that an administrator closed here: frees the alias, removes the members, and
-//! makes the bot leave. The database remembers the rooms for which that is still to be done.
+//! makes the bot leave. The database stores the rooms that are still due.
 
 use std::{sync::Arc, time::Duration};
 

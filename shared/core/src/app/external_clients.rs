@@ -33,7 +33,7 @@ const LEASE: Duration = Duration::from_mins(1);
 /// The time that a call waits for another process that logs the devices out.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// The interval at which it looks.
+/// The interval at which such a call checks the state.
 const POLL: Duration = Duration::from_millis(50);
 
 /// The most revocations that a worker claims at once.

@@ -41,7 +41,7 @@ pub trait Maintenance: Send + Sync {
     /// Returns whether anything waits for its next attempt after a failure.
     async fn is_backing_off(&self) -> Result<bool>;
 
-    /// Makes everything due at once that waits for its next attempt after a failure.
+    /// Makes all work due at once that waits for its next attempt after a failure.
     async fn retry_now(&self) -> Result<()>;
 
     /// Marks pending notifications past their expiry as expired. Returns their number.

@@ -10,7 +10,7 @@
 //!   and the message with them (`pending_echoes.rs`).
 //! * Reconciliation reads on from the sync token, and fills the gaps of `/sync`
 //!   ([`reconcile`](crate::sync::reconcile)).
-//! * Push is in order. A push that the homeserver lost is made up for before its successor on a new
+//! * Push is in order. The events of a push that the homeserver lost are read before its successor on a new
 //!   connection; `push.rs` states how, and the one case in which the order can differ.
 
 mod act;

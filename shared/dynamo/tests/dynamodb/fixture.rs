@@ -242,7 +242,7 @@ fn connect(url: &str) -> PgStore {
         .expect("a store")
 }
 
-/// Calls an operation of the API of DynamoDB, as somebody else.
+/// Calls an operation of the API of DynamoDB, as another client.
 pub(crate) async fn call(copy: &TestCopy, operation: &str, body: &serde_json::Value) {
     let answer = reqwest::Client::new()
         .post(copy.settings.endpoint.as_deref().expect("an endpoint"))

@@ -1,5 +1,5 @@
 //! The exporter of spans: OTLP over HTTP, from a thread of its own, in batches. A full queue drops spans and
-//! delays nobody.
+//! delays no request.
 
 use std::{
     sync::atomic::{AtomicBool, Ordering},

@@ -265,7 +265,7 @@ pub async fn reading_an_inbox_is_published_once(store: &dyn Store) -> Result<()>
     Ok(())
 }
 
-/// Neither a notification of somebody else nor one that does not exist is a mark, so nothing unseen is read.
+/// Neither another user's notification nor one that does not exist is a mark, so no unseen one is read.
 pub async fn what_is_not_in_the_inbox_cannot_be_read(store: &dyn Store) -> Result<()> {
     let ports = with_users(store).await?;
     notifications(&ports, 2).await?;

@@ -1,7 +1,7 @@
 // Checks whether a reload of the page loses no input of the user.
 
 export interface PageUse {
-  /** Whether nobody has touched it for a while, or it is in the background. */
+  /** Whether it has had no input for a while, or is in the background. */
   isUnused: boolean
   isSending: boolean
   hasUrgent: boolean

@@ -37,7 +37,7 @@ export function lead(options: FeedOptions, channel: Channel, open: typeof subscr
     timer = setTimeout(act, milliseconds)
   }
 
-  /** Asks whether somebody leads; without an answer, this tab offers itself. */
+  /** Asks whether a tab leads; without an answer, this tab offers itself. */
   function ask(): void {
     say({ kind: 'ask' })
     after(times.answer, claim)

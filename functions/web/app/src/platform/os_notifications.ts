@@ -11,7 +11,7 @@ interface OsNotification {
   body: string
   /** Notifications with the same tag are shown once, also by several tabs. */
   tag: string
-  /** Whether it stays until somebody closes it. */
+  /** Whether it stays until the user closes it. */
   isUrgent: boolean
 }
 

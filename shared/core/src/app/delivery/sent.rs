@@ -17,7 +17,7 @@ use crate::{
 const BATCH_DELAY: Duration = Duration::from_millis(20);
 
 impl Delivery {
-    /// Has the status of a sent notification stored soon.
+    /// Adds a sent notification to the batch whose status is stored soon.
     ///
     /// If storing fails, a worker sends the notification again under the same transaction id, which has no
     /// effect on the homeserver.

@@ -13,7 +13,7 @@ use crate::{
 };
 
 impl Delivery {
-    /// Returns the span of the log lines about a delivery. Its level is `error`, so that it is there whenever
+    /// Returns the span of the log lines about a delivery. Its level is `error`, so that it exists whenever
     /// any line is.
     pub(super) fn log_span(notification: &Notification) -> Span {
         error_span!(
