@@ -162,7 +162,7 @@ impl Postgres {
 
     /// Freezes the server and its connections: connections stay open and get no answer.
     pub fn pause(&self) {
-        server_processes::signal(&self.cluster.data(), Signal::STOP);
+        server_processes::freeze(&self.cluster.data());
     }
 
     /// Resumes a frozen server.

@@ -5,6 +5,7 @@
 //! spawned the child ends, so all children are spawned from one thread that lives as long as this process. A
 //! child has its own process group, so that Ctrl-C in the terminal does not reach it and children can be
 //! stopped in order.
+pub(crate) mod freeze;
 mod launch;
 mod lines;
 mod spawner;
@@ -100,6 +101,12 @@ impl Process {
             // This fails only if the child has just ended.
             let _ = kill_process_group(self.pid, signal);
         }
+    }
+
+    /// Freezes the child and its process group with `SIGSTOP`. When this returns, no thread of the child runs.
+    pub fn freeze(&self) {
+        self.signal(Signal::STOP);
+        freeze::wait_until_stopped(self.pid);
     }
 
     /// Sends `SIGTERM` and waits for the end; after `grace`, kills the child.

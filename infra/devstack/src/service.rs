@@ -51,12 +51,16 @@ impl Service {
 
     /// Freezes the server with `SIGSTOP`: connections stay open and get no answer.
     pub fn pause(&self) {
-        self.signal(Signal::STOP);
+        if let Some(process) = &self.process {
+            process.freeze();
+        }
     }
 
     /// Resumes a frozen server.
     pub fn resume(&self) {
-        self.signal(Signal::CONT);
+        if let Some(process) = &self.process {
+            process.signal(Signal::CONT);
+        }
     }
 
     /// Returns whether the process runs.
@@ -67,12 +71,6 @@ impl Service {
     /// Returns the process; `None` after it was stopped or killed.
     pub fn process(&self) -> Option<&Process> {
         self.process.as_ref()
-    }
-
-    fn signal(&self, signal: Signal) {
-        if let Some(process) = &self.process {
-            process.signal(signal);
-        }
     }
 
     async fn wait_until_ready(&self, process: &Process) -> Result<()> {

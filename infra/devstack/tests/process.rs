@@ -1,4 +1,5 @@
 //! Children and their own children end with this process.
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -42,6 +43,36 @@ async fn a_child_that_ignores_sigterm_is_killed_after_the_grace_period() {
     let begin = Instant::now();
     assert!(!process.stop(Duration::from_millis(200)).await.success());
     assert!(begin.elapsed() >= Duration::from_millis(200));
+}
+
+#[tokio::test]
+async fn no_thread_of_a_frozen_child_runs() {
+    let script = "import threading\n\
+                  for _ in range(8): threading.Thread(target=lambda: [print('.', flush=True) for _ in iter(int, 1)]).start()";
+    let written = Arc::new(AtomicUsize::new(0));
+    let counter = Arc::clone(&written);
+    let sink = Output::Lines(Arc::new(move |_: &str| {
+        counter.fetch_add(1, Ordering::Relaxed);
+    }));
+    let launch = Launch::new("threads", "python3").args(["-c", script]).output(sink);
+    let process = Process::spawn(launch).unwrap();
+    let until = async |count| {
+        while written.load(Ordering::Relaxed) <= count {
+            sleep(Duration::from_millis(5)).await;
+        }
+    };
+    until(100).await;
+    process.freeze();
+    let states = || {
+        let threads = std::fs::read_dir(format!("/proc/{}/task", process.id())).unwrap();
+        let stats =
+            threads.map(|thread| std::fs::read_to_string(thread.unwrap().path().join("stat")).unwrap());
+        stats.map(|stat| stat.rsplit_once(") ").unwrap().1[..1].to_owned()).collect::<Vec<_>>()
+    };
+    let frozen = states();
+    assert!(frozen.len() > 1 && frozen.iter().all(|state| state == "T"), "{frozen:?}");
+    process.signal(Signal::CONT);
+    until(written.load(Ordering::Relaxed)).await;
 }
 
 #[tokio::test]

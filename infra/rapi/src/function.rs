@@ -67,7 +67,7 @@ impl Function {
     /// Returns an error if the process ends.
     pub async fn freeze(&self) -> Result<()> {
         self.unless_ended(timeout(START_LIMIT, self.api.idle(1))).await?.context("no `next` in time")??;
-        self.process.signal(Signal::STOP);
+        self.process.freeze();
         Ok(())
     }
 

@@ -8,6 +8,8 @@ use std::time::Duration;
 use anyhow::{Result, ensure};
 use rustix::process::{Pid, Signal, kill_process};
 
+use crate::process::freeze::wait_until_stopped;
+
 /// Kills the processes of a former server and removes its `postmaster.pid`: a new server would not start if
 /// another process has that number. Without `/proc` (macOS) the file stays.
 pub(super) fn remove(data: &Path) -> Result<()> {
@@ -35,6 +37,15 @@ pub(super) fn signal(data: &Path, signal: Signal) {
     for pid in processes(data) {
         // The process may have ended.
         let _ = kill_process(pid, signal);
+    }
+}
+
+/// Freezes all processes with `SIGSTOP`. When this returns, none of them runs.
+pub(super) fn freeze(data: &Path) {
+    // The second time for processes that were made during the first.
+    for _ in 0..2 {
+        signal(data, Signal::STOP);
+        processes(data).into_iter().for_each(wait_until_stopped);
     }
 }
 
