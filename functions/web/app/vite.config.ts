@@ -6,6 +6,7 @@ import vue from '@vitejs/plugin-vue'
 import icons from 'unplugin-icons/vite'
 import { defineConfig } from 'vitest/config'
 import { compressed } from './build/compressed.ts'
+import { early } from './build/early.ts'
 import { emoji } from './build/emoji.ts'
 
 const path = (relative: string) => fileURLToPath(new URL(relative, import.meta.url))
@@ -21,6 +22,7 @@ export default defineConfig({
     vueI18n({ include: path('src/locales/*.json'), strictMessage: true }),
     tailwindcss(),
     icons({ compiler: 'vue3', defaultClass: 'icon' }),
+    early(),
     emoji(),
     compressed(),
   ],

@@ -1,6 +1,7 @@
 // The HTTP client of the service: adds the token, and turns responses into values or failures.
 import createClient, { type Middleware } from 'openapi-fetch'
 import { base } from '@/platform/address'
+import { setServerTime } from '@/platform/clock'
 import { ApiError, apiError, NoAnswer } from './problem'
 import type { paths } from './schema'
 
@@ -8,18 +9,16 @@ import type { paths } from './schema'
 const TIMEOUT = 75_000
 
 let token: string | null = null
-let onUnauthorized: (error: ApiError) => void = () => {}
-let onServerTime: (time: number) => void = () => {}
+let unauthorized: (error: ApiError) => void = () => {}
 
 /** Sets the token of all requests from now on. */
 export function setToken(value: string | null): void {
   token = value
 }
 
-/** Sets the callbacks for a refused token and for the time of the server. */
-export function setListeners(listeners: { unauthorized: typeof onUnauthorized; serverTime: typeof onServerTime }): void {
-  onUnauthorized = listeners.unauthorized
-  onServerTime = listeners.serverTime
+/** Sets the listener for refused tokens. */
+export function onUnauthorized(listener: (error: ApiError) => void): void {
+  unauthorized = listener
 }
 
 const authentication: Middleware = {
@@ -29,7 +28,7 @@ const authentication: Middleware = {
   },
   onResponse({ response }) {
     const date = Date.parse(response.headers.get('date') ?? '')
-    if (!Number.isNaN(date)) onServerTime(date)
+    if (!Number.isNaN(date)) setServerTime(date)
   },
 }
 
@@ -84,7 +83,7 @@ async function succeeded<T>(request: Promise<Answer<T>>): Promise<Answer<T>> {
 
 /** Reports a refused token, and returns the refusal. */
 export function refused(error: ApiError): ApiError {
-  if (error.status === 401) onUnauthorized(error)
+  if (error.status === 401) unauthorized(error)
   return error
 }
 

@@ -1,17 +1,14 @@
 // The signed-in user of this tab. One browser has one user: tabs learn when another one signs a user in.
 import { defineStore } from 'pinia'
 import { computed, ref, shallowRef } from 'vue'
-import { beginSession, clientConfig, endSession, hubLogin, me as fetchMe } from '@/api/calls'
-import { setListeners, setToken } from '@/api/client'
+import { endSession, me as fetchMe } from '@/api/calls'
+import { onUnauthorized, setToken } from '@/api/client'
 import { ApiError, failureOf } from '@/api/problem'
+import { type EarlySignIn, exchange, type Identity, identityOf, TOKEN } from '@/api/sign_in'
 import type { ClientConfig, Me } from '@/api/types'
-import { setServerTime } from '@/platform/clock'
 import { UserDatabase } from '@/platform/database'
-import type { HubSignIn } from '@/platform/hub_sign_in'
 import { openSessionChannel } from '@/platform/session_channel'
 import { tab } from '@/platform/storage'
-
-const TOKEN = 'messenger.token'
 
 /**
  * The reason why no user is signed in: a code of the service, or `signed_out`, `no_token`, `no_answer`,
@@ -42,40 +39,28 @@ export const useSession = defineStore('session', () => {
     onSignedOut: (user) => user === key.value && end('signed_out'),
   })
 
-  setListeners({
-    serverTime: setServerTime,
-    unauthorized(error) {
-      if (status.value !== 'signed-in') return
-      isExpired.value = true
-      reason.value = error.code
-    },
+  onUnauthorized((error) => {
+    if (status.value !== 'signed-in') return
+    isExpired.value = true
+    reason.value = error.code
   })
 
-  /** Starts with the token or code of the Hub, else with the token of this tab or of another one. */
-  async function start(hub: HubSignIn): Promise<void> {
-    config.value = await clientConfig().catch(() => null)
-    if (hub.token !== null) return signIn({ hub_token: hub.token })
-    if (hub.code !== null) return signIn({ hub_code: hub.code })
-    const known = tab.get(TOKEN) ?? (await channel.ask())
-    if (known === null) end('no_token')
-    else await resume(known)
+  /** Continues the early sign-in. If there is none, signs in with the token of another tab. */
+  async function start(early: EarlySignIn): Promise<void> {
+    const configured = early.config.then((answer) => (config.value = answer))
+    if (early.identity !== null) return enter(early.identity, configured)
+    const other = await channel.ask()
+    if (other !== null) return enter(identityOf(other), configured)
+    await configured
+    end('no_token')
   }
 
   /** Exchanges a token or a code of the Hub for a token of the service, and signs its user in. */
-  async function signIn(hub: Parameters<typeof hubLogin>[0]): Promise<void> {
-    try {
-      await resume((await hubLogin(hub)).access_token)
-    } catch (thrown) {
-      refuse(thrown)
-    }
-  }
+  const signIn = (hub: Parameters<typeof exchange>[0]): Promise<void> => enter(exchange(hub))
 
-  async function resume(known: string): Promise<void> {
-    setToken(known)
+  async function enter(identity: Promise<Identity>, configured: Promise<unknown> = Promise.resolve()): Promise<void> {
     try {
-      const user = await fetchMe()
-      // Pictures and files are loaded by cookie: without it the page works, but does not show them.
-      await beginSession().catch(() => null)
+      const [{ token: known, user }] = await Promise.all([identity, configured])
       if (me.value !== null && me.value.hub_user_id !== user.hub_user_id) {
         // No data of the previous user stays on the page.
         tab.set(TOKEN, known)
@@ -121,7 +106,7 @@ export const useSession = defineStore('session', () => {
   /** Asks the service whether the token is valid, and other tabs for a newer one. */
   async function check(): Promise<void> {
     const other = await channel.ask()
-    if (other !== null && other !== token.value) return resume(other)
+    if (other !== null && other !== token.value) return enter(identityOf(other))
     const user = await fetchMe().catch(() => null)
     if (user !== null && token.value !== null) accept(token.value)
   }
