@@ -24,6 +24,24 @@ test('a connection that dies silently is noticed within 45 seconds, and nothing 
   proxy.close()
 })
 
+test('a message that arrives before the first stream has begun is shown', async ({ browser }) => {
+  const bert = await Person.of('weber')
+  const room = await bert.room(`Beginn ${run}`, ['mueller'])
+  await bert.send(room, 'Vor dem Öffnen')
+  const proxy = await Proxy.open()
+  let begin = () => {}
+  proxy.streamsBegin = new Promise((resolve) => (begin = resolve))
+  const page = await browser.newPage()
+  await page.goto(`${proxy.url}${roomPath(room)}?hub_token=${await hubToken('mueller')}`)
+  await expect(page.getByRole('log').getByText('Vor dem Öffnen')).toBeVisible()
+  await bert.send(room, 'Vor dem Strom')
+  begin()
+  await expect(page.getByText('Live', { exact: true })).toBeVisible()
+  await expect(page.getByRole('log').getByText('Vor dem Strom')).toHaveCount(1)
+  await page.close()
+  proxy.close()
+})
+
 test('an upload is cancelled, repeated after a cut, and the same file is sent again', async ({ browser }) => {
   test.setTimeout(240_000)
   const bert = await Person.of('weber')

@@ -6,6 +6,8 @@ export class Proxy {
   readonly #sockets = new Set<Socket>()
   /** Connections that are cut: none, at once, when the request has been passed on and before its answer, or never, without a byte. */
   mode: 'pass' | 'refuse' | 'swallow-answers' | 'black-hole' = 'pass'
+  /** Requests for an event stream are passed on after this. */
+  streamsBegin: Promise<void> = Promise.resolve()
 
   private constructor(private readonly server: Server, readonly port: number) {}
 
@@ -35,6 +37,7 @@ export class Proxy {
     }
     client.on('data', (data) => {
       if (this.mode === 'refuse') client.destroy()
+      else if (data.includes('GET /api/v1/events/stream')) void this.streamsBegin.then(() => service.write(data))
       else if (this.mode !== 'black-hole') service.write(data)
     })
     service.on('data', (data) => {

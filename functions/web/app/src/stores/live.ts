@@ -39,6 +39,8 @@ export const useLive = defineStore('live', () => {
   const unknownEvents = ref(0)
   let feed: Feed | null = null
   let listeners: LiveListeners | null = null
+  /** Whether the feed begins with its first connection, which may be later than what was read here. */
+  let beginsLate = false
 
   /** Begins with the stored data, then subscribes to the feed from the last position on. */
   async function start(subscriber: LiveListeners): Promise<void> {
@@ -48,6 +50,7 @@ export const useLive = defineStore('live', () => {
     await Promise.all([drafts.start(database), outbox.start(database, timelines.add)])
     const stored = await database.get('values', 'position')
     const lastEventId = typeof stored?.value === 'string' ? stored.value : null
+    beginsLate = lastEventId === null
     feed = openFeed({ key, base, token, lastEventId, onEvent: apply, onState, onPosition: keepPosition })
     await Promise.all([rooms.load(), inbox.start(database)])
   }
@@ -60,6 +63,8 @@ export const useLive = defineStore('live', () => {
       typing.clear()
       outbox.retryNow()
       void inbox.tell()
+      if (beginsLate) reset()
+      beginsLate = false
     }
   }
 
