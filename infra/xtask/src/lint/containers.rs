@@ -1,6 +1,7 @@
-//! Checks of the container files: Dockerfiles, Compose files, and the context of the images.
+//! Checks of the container files: Dockerfiles, Compose files, the context of the images, and the guide to them.
 mod context;
 mod dockerfiles;
+mod guide;
 mod rules;
 mod tools;
 
@@ -23,6 +24,7 @@ pub(super) fn violations(sources: &[Source]) -> Result<Vec<String>> {
     let mut found = rules::violations(sources)?;
     found.extend(context::violations(sources)?);
     found.extend(dockerfiles::violations(sources));
+    found.extend(guide::violations(sources));
     Ok(found)
 }
 

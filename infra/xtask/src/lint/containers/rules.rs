@@ -41,12 +41,12 @@ pub(super) fn violations(sources: &[Source]) -> Result<Vec<String>> {
     let compose = Compose { text, services, secrets };
     let mut found: Vec<_> =
         services.iter().flat_map(|(name, service)| compose.of_service(name, service)).collect();
-    found.extend(compose.of_programs(&functions(sources)));
+    found.extend(compose.of_programs(&programs(sources)));
     Ok(found)
 }
 
 /// Returns the names of all programs.
-fn functions(sources: &[Source]) -> BTreeSet<&str> {
+pub(super) fn programs(sources: &[Source]) -> BTreeSet<&str> {
     let paths = sources.iter().filter_map(|source| source.path.strip_prefix("functions/"));
     paths.filter_map(|path| path.split_once('/')).map(|(name, _)| name).collect()
 }
