@@ -54,18 +54,23 @@ impl Traced {
     }
 }
 
-/// Returns the spans from the satellite's down to this one, which all must have been exported, as services
-/// and names.
-fn ancestry(spans: &[ExportedSpan], last: &ExportedSpan) -> Vec<String> {
+/// Waits until all spans from the satellite's down to this one are exported, since each process exports its spans in
+/// batches of its own. Returns them as services and names.
+async fn ancestry(collector: &Collector, last: &ExportedSpan) -> Vec<String> {
+    eventually(async || exported_ancestry(&collector.trace(&last.trace), last)).await
+}
+
+/// Returns `None` if a span on the way was not exported.
+fn exported_ancestry(spans: &[ExportedSpan], last: &ExportedSpan) -> Option<Vec<String>> {
     let by_id: BTreeMap<_, _> = spans.iter().map(|span| (span.id.as_str(), span)).collect();
     let (mut lines, mut span) = (Vec::new(), last);
     loop {
         lines.push(format!("{} {} {:?}", span.service, span.name, span.kind));
         if span.parent == SATELLITE {
             lines.reverse();
-            return lines;
+            return Some(lines);
         }
-        span = by_id.get(span.parent.as_str()).expect("its parent was exported");
+        span = by_id.get(span.parent.as_str())?;
     }
 }
 
@@ -86,11 +91,8 @@ async fn a_notification_that_waits_for_the_homeserver_is_one_trace_over_four_pro
     // The room exists from then on. The caller waits, so the function delivers.
     assert_eq!(traced.notify(SENT_AT_ONCE, "10").await["status"], "sent");
     let sent = collector.wait_for(SENT_AT_ONCE, is_sent_by("messenger-notifications")).await;
-    collector
-        .wait_for(SENT_AT_ONCE, |span| span.service == "messenger-router" && span.parent == SATELLITE)
-        .await;
     assert_eq!(
-        ancestry(&collector.trace(SENT_AT_ONCE), &sent),
+        ancestry(collector, &sent).await,
         [
             "messenger-router POST /api/v1/notifications/{*rest} Server",
             "messenger-router POST Client",
@@ -108,10 +110,8 @@ async fn a_notification_that_waits_for_the_homeserver_is_one_trace_over_four_pro
     traced.home.homeserver.as_ref().expect("a homeserver").process().resume();
     let sent = collector.wait_for(WAITED, is_sent_by("messenger-worker")).await;
     let delivery = collector.wait_for(WAITED, |span| span.id == sent.parent).await;
-    collector.wait_for(WAITED, |span| span.service == "messenger-router" && span.parent == SATELLITE).await;
-    let spans = collector.trace(WAITED);
     assert_eq!(
-        ancestry(&spans, &sent),
+        ancestry(collector, &sent).await,
         [
             "messenger-router POST /api/v1/notifications/{*rest} Server",
             "messenger-router POST Client",
@@ -120,6 +120,7 @@ async fn a_notification_that_waits_for_the_homeserver_is_one_trace_over_four_pro
             "messenger-worker PUT /_matrix/client/v3/rooms/{id}/send/m.room.message/{id} Client",
         ]
     );
+    let spans = collector.trace(WAITED);
     let processes: BTreeSet<_> = spans.iter().map(|span| &span.instance).collect();
     assert_eq!(processes.len(), 3, "beside the satellite's: {spans:#?}");
     assert!(delivery.duration > Duration::from_secs(1), "it has waited: {delivery:#?}");
