@@ -35,6 +35,12 @@ test('a message that arrives before the first stream has begun is shown', async 
   await page.goto(`${proxy.url}${roomPath(room)}?hub_token=${await hubToken('mueller')}`)
   await expect(page.getByRole('log').getByText('Vor dem Öffnen')).toBeVisible()
   await bert.send(room, 'Vor dem Strom')
+  // Its live event and the list of rooms are stored in one transaction.
+  const lastMessage = async () => {
+    const { rooms } = await bert.get<{ rooms: { matrix_room_id: string; last_message: string }[] }>('/api/v1/rooms')
+    return rooms.find(({ matrix_room_id }) => matrix_room_id === room)?.last_message
+  }
+  await expect.poll(lastMessage).toBe('Vor dem Strom')
   begin()
   await expect(page.getByText('Live', { exact: true })).toBeVisible()
   await expect(page.getByRole('log').getByText('Vor dem Strom')).toHaveCount(1)
