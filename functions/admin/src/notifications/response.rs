@@ -49,7 +49,7 @@ struct Recipient {
     hub_user_id: HubUserId,
     /// Null if the user is no member of the room yet.
     display_name: Option<String>,
-    /// Whether the user has read up to it; null if that is not known.
+    /// Whether the user has seen it, in the room or in the inbox; null if that is not known.
     has_read: Option<bool>,
 }
 

@@ -13,8 +13,8 @@ use messenger_core::{
         },
     },
     error::Failure,
-    id::{EventId, HubUserId, NotificationId, RoomId, TenantId},
-    notification::{HELD_FOR, Status},
+    id::{HubUserId, NotificationId, TenantId},
+    notification::{HELD_FOR, Notification, Status},
     port::AdminNotifications,
     room::{RoomKey, RoomKind},
 };
@@ -42,8 +42,9 @@ const HELD: &str = concat!(
 const CHANGE: &str =
     "select id, status, changed from change_notifications($1, array[$2::bigint], $3, $4, $5, $6, $7)";
 const READDRESS: &str = "select outcome, status from readdress_notification($1, $2, $3, $4, $5, $6, $7, $8)";
-/// A member who joined later was no recipient. The number of an event that is no recent message any more is
-/// smaller than that of the oldest recent one, if that one is younger.
+/// A member who joined later was no recipient. The inbox counts before the room: a user who marks a notification
+/// as read there has seen it, wherever the read position of the room is. The number of an event that is no
+/// recent message any more is smaller than that of the oldest recent one, if that one is younger.
 const RECIPIENTS: &str = "with room as (
         select coalesce((select current from former_rooms where matrix_room_id = $2), $2) as id
     ), oldest as (
@@ -51,6 +52,7 @@ const RECIPIENTS: &str = "with room as (
         where tenant_id = $1 and matrix_room_id = room.id order by number limit 1)
     select member.hub_user_id, users.display_name,
         case when member.joined_at > $4 then null
+             when coalesce(exception.is_read, marks.read_up_to >= $5) then true
              when message.number is not null then member.read_count >= message.number
              when oldest.received_at > $4 and member.read_count >= oldest.number then true end,
         count(*) over ()
@@ -60,6 +62,9 @@ const RECIPIENTS: &str = "with room as (
     left join recent_messages message on message.tenant_id = $1 and message.matrix_room_id = room.id
         and message.event_id = $3
     left join oldest on true
+    left join inbox_marks marks on marks.tenant_id = $1 and marks.hub_user_id = member.hub_user_id
+    left join inbox_exceptions exception on exception.tenant_id = $1
+        and exception.hub_user_id = member.hub_user_id and exception.notification_id = $5
     order by member.hub_user_id limit 500";
 
 #[async_trait]
@@ -175,17 +180,19 @@ impl AdminNotifications for PgStore {
 
     async fn recipients(
         &self,
-        tenant: TenantId,
-        room: &RoomId,
-        event: &EventId,
+        notification: &Notification,
         sent_at: Option<Timestamp>,
     ) -> Result<NotificationRecipients> {
+        let (Some(room), Some(event)) = (&notification.room, &notification.event) else {
+            return Ok(NotificationRecipients::default());
+        };
+        let tenant = notification.tenant;
         let rows = self
             .database
             .query(
                 "reading the recipients of a notification",
                 RECIPIENTS,
-                &[&tenant.0, &room.as_str(), &event.as_str(), &sent_at],
+                &[&tenant.0, &room.as_str(), &event.as_str(), &sent_at, &notification.id.0],
             )
             .await?;
         let total = rows.first().map_or(0, |row| row.get(3));

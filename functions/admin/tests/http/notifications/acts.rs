@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use messenger_core::error::Failure;
+use messenger_core::{error::Failure, id::NotificationId, inbox::ReadEntries};
 use messenger_testkit::fixtures::{self, draft, identity};
 use serde_json::{Value, json};
 
@@ -122,4 +122,35 @@ async fn the_recipient_of_a_direct_message_is_named() {
     assert_eq!(deliveries["recipient_count"], 1);
     assert_eq!(deliveries["recipients"][0]["hub_user_id"], "anna");
     assert_eq!(deliveries["recipients"][0]["has_read"], Value::Null, "its event is not ingested yet");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_notification_that_is_marked_as_read_in_the_inbox_is_seen() {
+    let site = Site::start().await;
+    let (anna, bert) = (site.ready("anna").await, site.ready("bert").await);
+    let first = send(&site, draft("Ofen 3 meldet Übertemperatur")).await;
+    let second = send(&site, draft("Ofen 3 steht")).await;
+    work(&site).await;
+    let room = site.messenger.notifications().find(&fixtures::satellite(), first.id).await;
+    let room = room.expect("it is stored").room.expect("it is sent");
+    site.ingest(&site.messenger, &room).await;
+    assert_eq!(seen(&site, first.id).await, json!({ "anna": false, "bert": false }));
+    let read = |up_to, ids| ReadEntries { up_to, ids };
+    site.messenger.inbox().read(&anna, &read(None, vec![second.id])).await.expect("marked");
+    site.messenger.inbox().read(&bert, &read(Some(first.id), vec![])).await.expect("marked");
+    assert_eq!(seen(&site, first.id).await, json!({ "anna": false, "bert": true }));
+    assert_eq!(seen(&site, second.id).await, json!({ "anna": true, "bert": false }));
+    // Earlier notifications count as read in the inbox of a new user, who has not seen them. This includes the
+    // administrator, who signed in with the first request.
+    site.ready("dora").await;
+    let expected = json!({ "anna": false, "bert": true, "chef": null, "dora": null });
+    assert_eq!(seen(&site, first.id).await, expected);
+}
+
+/// Returns `has_read` of each recipient.
+async fn seen(site: &Site, id: NotificationId) -> Value {
+    let deliveries = read(site, &format!("{NOTIFICATIONS}/{id}/deliveries")).await;
+    let recipients = deliveries["recipients"].as_array().expect("a list").iter();
+    let recipients = recipients.map(|one| (one["hub_user_id"].as_str(), one["has_read"].clone()));
+    recipients.map(|(id, has_read)| (id.expect("an id").to_owned(), has_read)).collect()
 }

@@ -71,12 +71,7 @@ impl NotificationAdministration {
     ) -> Result<(DeliveryHistory, NotificationRecipients)> {
         let history = self.history(administrator, id).await?;
         let notification = &history.notification;
-        let mut recipients = match (&notification.room, &notification.event) {
-            (Some(room), Some(event)) => {
-                self.records.recipients(notification.tenant, room, event, history.sent_at).await?
-            }
-            _ => NotificationRecipients::default(),
-        };
+        let mut recipients = self.records.recipients(notification, history.sent_at).await?;
         if let Target::Dm(user) = &notification.draft.target {
             recipients.users.retain(|member| member.user == *user);
             if recipients.users.is_empty() {

@@ -234,7 +234,7 @@ pub struct NotificationRecipient {
     pub user: HubUserId,
     /// The name of the user; `None` for a user who never signed in.
     pub display_name: Option<String>,
-    /// Whether the user has read up to the notification; `None` if it is not known.
+    /// Whether the user has seen the notification, in the room or in the inbox; `None` if it is not known.
     pub has_read: Option<bool>,
 }
 

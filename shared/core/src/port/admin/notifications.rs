@@ -12,7 +12,8 @@ use crate::domain::{
         },
     },
     error::Result,
-    id::{EventId, HubUserId, NotificationId, RoomId, TenantId},
+    id::{HubUserId, NotificationId, TenantId},
+    notification::Notification,
 };
 
 /// Notifications as administrators find and change them. Each act and its entry in the audit log are one
@@ -57,13 +58,11 @@ pub trait AdminNotifications: Send + Sync {
         to: &HubUserId,
     ) -> Result<ReaddressOutcome>;
 
-    /// Returns the members of a room, and whether they have read up to an event of it that was sent at this
-    /// time.
+    /// Returns the members of the room of a notification that was sent at this time, and whether they have
+    /// seen it: in the room, or in their inbox. Returns nobody while it has no message in a room.
     async fn recipients(
         &self,
-        tenant: TenantId,
-        room: &RoomId,
-        event: &EventId,
+        notification: &Notification,
         sent_at: Option<Timestamp>,
     ) -> Result<NotificationRecipients>;
 }
