@@ -103,7 +103,9 @@ fn remove_reaction_operation() -> Operation {
 }
 
 fn sending(operation: Operation) -> Operation {
-    writing(operation).answer(ResponseObject::json::<Message>(200, "The message."))
+    writing(operation)
+        .answer(ResponseObject::json::<Message>(200, "The message."))
+        .refuses(&[code::IDEMPOTENCY_MISMATCH])
 }
 
 fn writing(operation: Operation) -> Operation {

@@ -79,6 +79,9 @@ async fn an_edit_replaces_the_text_and_keeps_the_reply() {
     let before = app.events();
     assert_eq!(app.edit("anna", &event, &fields).await.status, 200);
     assert_eq!(app.events(), before, "a repeated `txn_id` edits once");
+    let other = app.edit("anna", &event, &json!({ "body": "du", "txn_id": "1" })).await;
+    assert_eq!((other.status, &other.body["code"]), (422, &json!("idempotency_mismatch")), "{}", other.body);
+    assert_eq!(app.newest("bert").await, expected, "the first edit stays");
     assert_eq!(app.edit("anna", &event, &json!({ "body": "doch nicht" })).await.status, 200);
     assert_eq!(app.newest("bert").await["body"], "doch nicht");
     assert_eq!(app.newest("bert").await["mentions"], json!({ "hub_user_ids": [], "room": false }));

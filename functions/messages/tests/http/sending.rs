@@ -63,6 +63,21 @@ async fn a_repeated_txn_id_sends_once_and_a_call_without_one_sends_again() {
 }
 
 #[tokio::test]
+async fn a_txn_id_of_another_message_is_refused() {
+    let app = TestApp::new().await;
+    let first = app.send("anna", &json!({ "body": "Ofen 3 aus", "txn_id": "1" })).await;
+    assert_eq!(first.status, 200, "{}", first.body);
+    let other = app.send("anna", &json!({ "body": "Ofen 4 aus", "txn_id": "1" })).await;
+    assert_eq!((other.status, &other.body["code"]), (422, &json!("idempotency_mismatch")), "{}", other.body);
+    assert_eq!(wrong(&other), ["/txn_id"]);
+    let mentioning = json!({ "body": "Ofen 3 aus", "txn_id": "1", "mentions": { "hub_user_ids": ["bert"] } });
+    assert_eq!(app.send("anna", &mentioning).await.status, 422, "it would not ring");
+    let again = app.send("anna", &json!({ "body": "Ofen 3 aus", "txn_id": "1" })).await;
+    assert_eq!((again.status, again.body), (200, first.body));
+    assert_eq!(app.messenger.homeserver.messages(&app.room).len(), 1);
+}
+
+#[tokio::test]
 async fn every_wrong_field_is_named() {
     let app = TestApp::new().await;
     let body = json!({ "room_id": 7, "body": ["x"], "msg_type": "m.image", "txn_id": {} });

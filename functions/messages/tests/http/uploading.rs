@@ -335,3 +335,10 @@ async fn a_caller_who_may_not_write_uploads_nothing() {
     assert_eq!(first.body["event_id"], second.body["event_id"]);
     assert_eq!(app.messenger.homeserver.messages(&app.room).len(), 1);
 }
+    let other = form(&[
+        ("name=\"room_id\"", room.as_bytes()),
+        ("name=\"txn_id\"", b"1"),
+        ("name=\"file\"; filename=\"y.png\"", PNG),
+    ]);
+    let other = app.wire.call(form_of("anna", UPLOAD), other).await;
+    assert_eq!((other.status, &other.body["code"]), (422, &json!("idempotency_mismatch")), "{}", other.body);

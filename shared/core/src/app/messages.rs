@@ -29,12 +29,22 @@ use crate::{
 /// The most bytes of a message's content. A whole event may have 65 536 bytes.
 const CONTENT_MAX: usize = 60_000;
 
-/// The time for which this process remembers the message of a client's transaction. Ingested messages are
-/// known for longer.
+/// The time for which this process remembers the event of a client's transaction. Ingested events are known
+/// for longer.
 const ATTEMPT_FOR: Duration = Duration::from_mins(1);
 
-/// The message that a client's transaction sent; `None` while it is being sent.
+/// The message or edit that a client's transaction sent; `None` while it is being sent.
 type Attempt = Option<RoomEvent>;
+
+/// An event as it is sent to the homeserver.
+struct OutgoingEvent {
+    /// The Matrix transaction id.
+    id: String,
+    /// Whether the client named the transaction, so that it may have sent the event before.
+    may_be_retry: bool,
+    /// The content on the wire.
+    content: Value,
+}
 
 /// The engine that sends messages and typing notifications of users.
 pub struct Messages {
@@ -85,7 +95,7 @@ impl Messages {
     ///
     /// # Errors
     /// Names the users it mentions who are no members (`unknown_user`), and `reply_to` if the room has no such
-    /// message.
+    /// message. `idempotency_mismatch` if the transaction sent another message.
     #[tracing::instrument(
         level = "debug",
         skip_all,
@@ -187,31 +197,51 @@ impl Messages {
         let (content, event_content) = fitting(content, MessageContent::content)?;
         let transaction = content.txn_id.clone();
         let transaction = transaction.as_deref();
-        let sender = self.ids.of(&caller.user);
         let id = self.transactions.of_message(caller.user.id(), room, transaction).await?;
-        let earlier = transaction.and_then(|_| self.attempts.get(&id));
-        if transaction.is_some() && earlier.is_none() {
-            self.attempts.put(id.clone(), None);
-        }
-        let timestamp = in_milliseconds(self.clock.now());
-        let event_id = match self.timeline.send_as(room, &sender, &id, timestamp, &event_content).await {
-            Err(error) => return Err(self.refused(caller, room, Action::Send, error).await),
-            Ok(event) => event,
-        };
-        let sent = RoomEvent::sent(event_id, room, sender, timestamp, Content::Message(content));
-        let event = self.first_sent(sent, transaction.is_some(), earlier).await;
-        if transaction.is_some() {
-            self.attempts.put(id, Some(event.clone()));
-        }
+        let outgoing = OutgoingEvent { id, may_be_retry: transaction.is_some(), content: event_content };
+        let event = self.send_event(caller, room, outgoing, Content::Message(content)).await?;
         let name = caller.user.display_name.clone();
         event.message(name, mentions).ok_or(Error::NotFound("message"))
     }
 
-    /// Returns the message as it was sent first, if this was a retry, and otherwise has the sent message
+    /// Sends a message or an edit of the caller, and has it ingested soon. Returns it as it was sent first.
+    ///
+    /// # Errors
+    /// `idempotency_mismatch` if its transaction sent another content. A first event that cannot be read, or
+    /// that another process sent and that is not ingested yet, is not compared.
+    async fn send_event(
+        &self,
+        caller: &Caller,
+        room: &RoomId,
+        outgoing: OutgoingEvent,
+        content: Content,
+    ) -> Result<RoomEvent> {
+        let OutgoingEvent { id, may_be_retry, content: event_content } = outgoing;
+        let earlier = self.attempts.get(&id).filter(|_| may_be_retry);
+        if may_be_retry && earlier.is_none() {
+            self.attempts.put(id.clone(), None);
+        }
+        let (sender, timestamp) = (self.ids.of(&caller.user), in_milliseconds(self.clock.now()));
+        let event_id = match self.timeline.send_as(room, &sender, &id, timestamp, &event_content).await {
+            Err(error) => return Err(self.refused(caller, room, Action::Send, error).await),
+            Ok(event) => event,
+        };
+        let sent = RoomEvent::sent(event_id, room, sender, timestamp, content);
+        let first = self.first_sent(sent.clone(), may_be_retry, earlier).await;
+        if may_be_retry {
+            self.attempts.put(id, Some(first.clone()));
+            if first.differs_from(&sent) {
+                return Err(Error::Invalid(vec![idempotency_mismatch()]));
+            }
+        }
+        Ok(first)
+    }
+
+    /// Returns the event as it was sent first, if this was a retry, and otherwise has the sent event
     /// ingested soon.
     ///
-    /// If the first message cannot be read, the sent one is returned, because the homeserver has it. A retry
-    /// of a message that another process sent is recognised only after that message was ingested.
+    /// If the first event cannot be read, the sent one is returned, because the homeserver has it. A retry
+    /// of an event that another process sent is recognised only after that event was ingested.
     async fn first_sent(&self, sent: RoomEvent, may_be_retry: bool, earlier: Option<Attempt>) -> RoomEvent {
         // Push may have been faster than the homeserver's response.
         if let Some(received) = self.echoes.received(&sent.event_id) {
@@ -246,6 +276,11 @@ impl Messages {
             self.follow_ups.push(FollowUp::Echo(Box::new(event)));
         }
     }
+}
+
+fn idempotency_mismatch() -> Problem {
+    Problem::new("/txn_id", "was used with another content, which was sent: use a new one for another message")
+        .coded("idempotency_mismatch")
 }
 
 /// Returns content with the form in which it is sent. Content that is too long for an event is sent without

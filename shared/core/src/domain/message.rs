@@ -1,6 +1,9 @@
 //! Messages: their content, and their form in responses and live events.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -10,7 +13,7 @@ use crate::domain::{
     id::{EventId, HubUserId, MatrixUserId, NotificationId, RoomId, TenantId},
     markdown,
     matrix_ids::MatrixIds,
-    media::File,
+    media::{File, clean},
     name,
     search::TEXT_MAX,
     user::User,
@@ -207,6 +210,25 @@ impl MessageContent {
             "m.new_content": self.content(),
             "m.relates_to": { "rel_type": "m.replace", "event_id": of },
         })
+    }
+
+    /// Returns whether a retry has another content, as far as its sender chose it: text, type, mentions,
+    /// `reply_to`, and name and size of the file.
+    ///
+    /// The retry uploaded its file again, so the address differs. A release may render Markdown in another way
+    /// than the one before, so HTML is not compared. The homeserver's text of a reply comes without what looks
+    /// like a quotation at its beginning.
+    pub(crate) fn differs_from(&self, retry: &Self) -> bool {
+        let is_same_text = self.body == retry.body
+            || retry.reply_to.is_some() && retry.body.ends_with(&self.body);
+        let file = |content: &Self| content.file.as_ref().map(|file| (clean(&file.filename), file.file_size));
+        let users = |content: &Self| content.mentions.users.iter().cloned().collect::<HashSet<_>>();
+        !is_same_text
+            || self.msg_type != retry.msg_type
+            || self.reply_to != retry.reply_to
+            || self.mentions.room != retry.mentions.room
+            || users(self) != users(retry)
+            || file(self) != file(retry)
     }
 
     /// Returns the text that search finds: the body, and the name of a file, at most

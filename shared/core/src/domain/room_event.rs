@@ -115,6 +115,21 @@ impl RoomEvent {
         }
     }
 
+    /// Returns whether a retry was sent with another content than this event, the first one of its transaction.
+    ///
+    /// Returns `false` for an event that is edited, redacted or of another kind: its first content is not known.
+    pub(crate) fn differs_from(&self, retry: &Self) -> bool {
+        match (&self.content, &retry.content) {
+            (Content::Message(first), Content::Message(retry)) => {
+                self.edited.is_none() && first.differs_from(retry)
+            }
+            (Content::Edited { content: first, .. }, Content::Edited { content: retry, .. }) => {
+                first.differs_from(retry)
+            }
+            _ => false,
+        }
+    }
+
     /// Returns whether this service sends such events for users, who may wait for them to be ingested.
     pub(crate) fn may_be_awaited(&self) -> bool {
         matches!(

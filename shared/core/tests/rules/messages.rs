@@ -8,7 +8,7 @@ use messenger_core::{
     error::Failure,
     event::{Audience, Event, Kind},
     id::{MatrixUserId, Position, RoomId},
-    message::{Message, OutgoingMessage},
+    message::{Mentions, Message, OutgoingMessage},
     user::{Caller, Identity, Role},
 };
 use messenger_testkit::{TestMessenger, fixtures, messenger};
@@ -126,8 +126,48 @@ async fn a_retry_returns_the_first_message() {
     let anna = ready_caller(&messenger, "anna").await;
     let room = general(&messenger, &anna).await;
     let first = send_and_read(&messenger, &anna, &room, text("once"), Some("t1")).await;
-    let again = send_and_read(&messenger, &anna, &room, text("or otherwise"), Some("t1")).await;
-    assert_eq!((again.event_id, again.body.as_str()), (first.event_id, "once"));
+    messenger.clock.advance(Duration::from_secs(5));
+    let again = send_and_read(&messenger, &anna, &room, text("once"), Some("t1")).await;
+    assert_eq!(again, first);
+}
+
+#[tokio::test]
+async fn a_retry_with_another_message_is_refused_in_each_process() {
+    let messenger = messenger().build();
+    let anna = ready_caller(&messenger, "anna").await;
+    let room = general(&messenger, &anna).await;
+    let replied = send_and_read(&messenger, &anna, &room, text("Wer kommt?"), None).await.event_id;
+    let quoting = OutgoingMessage { reply_to: Some(replied), ..text("> <@bert:hub.local> Ich?\n\nIch") };
+    send_and_read(&messenger, &anna, &room, text("once"), Some("t1")).await;
+    send_and_read(&messenger, &anna, &room, quoting.clone(), Some("t2")).await;
+    for process in [messenger.another_process(), messenger] {
+        for (retry, transaction) in [
+            (text("or otherwise"), "t1"),
+            (OutgoingMessage { msg_type: "m.notice".to_owned(), ..text("once") }, "t1"),
+            (OutgoingMessage { mentions: Mentions { room: true, users: vec![] }, ..text("once") }, "t1"),
+            (OutgoingMessage { reply_to: quoting.reply_to.clone(), ..text("once") }, "t1"),
+            (OutgoingMessage { body: "Du?".to_owned(), ..quoting.clone() }, "t2"),
+        ] {
+            let refused = process.service.messages().send(&anna, &room, retry, Some(transaction)).await;
+            assert_eq!(refused.expect_err("another message").code(), "idempotency_mismatch");
+        }
+        send_and_read(&process, &anna, &room, text("once"), Some("t1")).await;
+        send_and_read(&process, &anna, &room, quoting.clone(), Some("t2")).await;
+        assert_eq!(process.homeserver.bodies(&room).len(), 3);
+    }
+}
+
+#[tokio::test]
+async fn a_message_that_was_edited_meanwhile_is_still_a_retry() {
+    let messenger = messenger().build();
+    let anna = ready_caller(&messenger, "anna").await;
+    let room = general(&messenger, &anna).await;
+    let sent = send_and_read(&messenger, &anna, &room, text("ocne"), Some("t1")).await;
+    let edit = messenger.service.messages().edit(&anna, &room, &sent.event_id, text("once"), None).await;
+    assert_eq!(edit.expect("edited").body, "once");
+    let again = messenger.another_process();
+    let again = again.service.messages().send(&anna, &room, text("ocne"), Some("t1")).await;
+    assert_eq!(again.expect("sent").event_id, sent.event_id);
 }
 
 #[tokio::test]
@@ -144,7 +184,7 @@ async fn a_retry_returns_the_first_message_also_before_it_is_ingested() {
         messenger
             .service
             .messages()
-            .send(&anna, &room, text("or otherwise"), Some("t1"))
+            .send(&anna, &room, text("once"), Some("t1"))
             .await
             .expect("sent"),
         first
@@ -152,12 +192,11 @@ async fn a_retry_returns_the_first_message_also_before_it_is_ingested() {
     // A message whose response was lost was sent: the homeserver has it.
     messenger.homeserver.lose_response(1);
     assert!(messenger.service.messages().send(&anna, &room, text("really once"), Some("t2")).await.is_err());
-    let again = messenger
-        .service
-        .messages()
-        .send(&anna, &room, text("or otherwise"), Some("t2"))
-        .await
-        .expect("sent");
+    let otherwise =
+        messenger.service.messages().send(&anna, &room, text("or otherwise"), Some("t2")).await;
+    assert_eq!(otherwise.expect_err("another message").code(), "idempotency_mismatch");
+    let again =
+        messenger.service.messages().send(&anna, &room, text("really once"), Some("t2")).await.expect("sent");
     assert_eq!(again.body, "really once");
     // A message that the homeserver does not have was not sent.
     messenger.homeserver.fail_call(1, Failure::Unreachable);

@@ -3,7 +3,7 @@
 use std::{iter, net::IpAddr};
 
 use crate::{
-    app::messages::{Messages, fitting, in_milliseconds},
+    app::messages::{Messages, OutgoingEvent, fitting, in_milliseconds},
     domain::{
         admin::{Administrator, Redaction},
         error::{Error, Result},
@@ -22,7 +22,8 @@ impl Messages {
     /// A repeated `transaction` of the same user for the same message edits once.
     ///
     /// # Errors
-    /// `not_your_message` for a message of another user, and `message_not_editable` for one with a file.
+    /// `not_your_message` for a message of another user, `message_not_editable` for one with a file, and
+    /// `idempotency_mismatch` if the transaction gave the message another content.
     #[tracing::instrument(
         level = "debug",
         skip_all,
@@ -44,14 +45,11 @@ impl Messages {
         let (content, event_content) = fitting(content, |content| content.replacement(event))?;
         let act = format!("edit {event}");
         let id = self.transactions.of_act(caller.user.id(), room, &act, transaction).await?;
-        let (sender, timestamp) = (original.sender.clone(), in_milliseconds(self.clock.now()));
-        let sent = self.timeline.send_as(room, &sender, &id, timestamp, &event_content).await;
-        let event_id = match sent {
-            Err(error) => return Err(self.refused(caller, room, Action::Send, error).await),
-            Ok(edit) => edit,
-        };
+        let outgoing = OutgoingEvent { id, may_be_retry: transaction.is_some(), content: event_content };
         let edit = Content::Edited { of: event.clone(), content: content.clone() };
-        self.expect_and_wait(RoomEvent::sent(event_id, room, sender, timestamp, edit)).await;
+        self.send_event(caller, room, outgoing, edit).await?;
+        // The caller sees the edit in the next answer.
+        self.echoes.wait_in(iter::once(room)).await;
         let edited = original.with_edit(Some(content)).message(caller.user.display_name.clone(), mentions);
         Ok(Message { is_edited: true, ..edited.ok_or(Error::NotFound("message"))? })
     }
