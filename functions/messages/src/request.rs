@@ -70,6 +70,7 @@ pub(crate) fn message(mut fields: Fields) -> Result<SendRequest> {
     let transaction = transaction(&mut fields);
     let (format, mentions) = (format(&mut fields), mentions(&mut fields));
     let reply_to = fields.optional_text("reply_to", ID_MAX).filter(|id| !id.is_empty()).map(EventId::new);
+    fields.refuse_misspelt();
     fields.finish()?;
     let message = OutgoingMessage { body, msg_type: msg_type.to_owned(), format, mentions, reply_to };
     Ok(SendRequest { room, message, transaction })
@@ -86,6 +87,11 @@ fn mentions(fields: &mut Fields) -> Mentions<HubUserId> {
     let mentions = fields.optional_object("mentions", |mut fields| {
         let users = fields.user_ids("hub_user_ids", MENTIONS_MAX, HUB_USER_ID_MAX);
         let room = fields.optional_flag("room").unwrap_or_default();
+        fields.refuse_misspelt();
+        if users.is_empty() && !room {
+            // Otherwise the message would mention nobody, without a word.
+            fields.refuse_unknown();
+        }
         fields.finish()?;
         let mut users: Vec<_> = users.into_iter().map(HubUserId::new).collect();
         let mut seen = HashSet::new();
@@ -100,6 +106,7 @@ pub(crate) fn edit(mut fields: Fields) -> Result<EditRequest> {
     let body = fields.required_text("body", BODY_MAX);
     let transaction = transaction(&mut fields);
     let (format, mentions) = (format(&mut fields), mentions(&mut fields));
+    fields.refuse_misspelt();
     fields.finish()?;
     let message = OutgoingMessage { format, mentions, ..OutgoingMessage::text(body, TEXT_TYPES[0]) };
     Ok(EditRequest { message, transaction })
@@ -119,6 +126,7 @@ pub(crate) fn reaction(mut fields: Fields) -> Result<ReactionRequest> {
         fields.wrong("key", "must not contain control characters");
     }
     let transaction = transaction(&mut fields);
+    fields.refuse_misspelt();
     fields.finish()?;
     Ok(ReactionRequest { key, transaction })
 }

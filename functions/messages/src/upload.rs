@@ -21,7 +21,7 @@ use messenger_core::{
 use messenger_runtime::{
     ApiError, App,
     caller::{Authenticated, Sending},
-    fields::{check_content_encoding, query_value},
+    fields::{check_content_encoding, misspelling_of, near_misses, query_value},
 };
 use percent_encoding::percent_decode_str;
 
@@ -41,6 +41,9 @@ const PARTS_MAX: usize = 16;
 const TEXT_MAX: u64 = 4 * BODY_MAX as u64;
 /// The text fields, with the most characters of each.
 pub(crate) const TEXTS: [(&str, usize); 3] = [("room_id", ID_MAX), ("body", BODY_MAX), ("txn_id", ID_MAX)];
+
+/// The parts that are read.
+const KNOWN: [&str; 4] = [TEXTS[0].0, TEXTS[1].0, TEXTS[2].0, "file"];
 
 /// A form whose body fails when it is longer than the largest file and [`FORM_MAX`].
 pub(crate) struct LimitedForm(Multipart);
@@ -154,7 +157,10 @@ impl Form {
 
     /// Returns the room and the file. `in_query` is the room that the query names.
     fn check(&mut self, in_query: Option<String>) -> Result<(RoomId, Upload)> {
-        let mut problems = Vec::new();
+        let sent: Vec<_> = self.seen.iter().map(String::as_str).collect();
+        let misspelt = near_misses(&sent, &KNOWN).into_iter();
+        let misspelt = misspelt.map(|(unknown, name)| Problem::new(format!("/{unknown}"), misspelling_of(name)));
+        let mut problems: Vec<_> = misspelt.collect();
         let values = [&self.room, &self.body, &self.transaction];
         for ((name, most), value) in TEXTS.into_iter().zip(values) {
             if value.as_ref().is_some_and(|value| value.chars().count() > most) {
@@ -187,7 +193,7 @@ impl Form {
 
 /// Returns whether a part of this name is read.
 fn is_known(name: &str) -> bool {
-    name == "file" || TEXTS.iter().any(|(text, _)| *text == name)
+    KNOWN.contains(&name)
 }
 
 fn room_id(text: &str) -> Result<RoomId> {

@@ -30,9 +30,7 @@ pub(crate) fn creation(mut fields: Fields) -> Result<RoomCreation> {
     let topic = fields.optional_text("topic", TOPIC_MAX).map(|topic| name::legible(&topic));
     let topic = topic.filter(|topic| !topic.is_empty());
     let invite = fields.user_ids("invite_users", INVITED_MAX, USER_MAX);
-    if let Some(unknown) = fields.misspelt("invite_users").map(str::to_owned) {
-        fields.wrong(&unknown, "is unknown: did you mean `invite_users`?");
-    }
+    fields.refuse_misspelt();
     fields.finish()?;
     Ok(RoomCreation { name, topic, invite })
 }
@@ -41,6 +39,7 @@ pub(crate) fn creation(mut fields: Fields) -> Result<RoomCreation> {
 pub(crate) fn invited(mut fields: Fields) -> Result<String> {
     let invited = fields.required_name("hub_user_id", USER_MAX);
     fields.refuse_half("hub_user_id");
+    fields.refuse_misspelt();
     fields.finish()?;
     Ok(invited)
 }
@@ -50,6 +49,7 @@ pub(crate) fn typing(mut fields: Fields) -> Result<Option<Duration>> {
     let is_typing = fields.required_flag("typing");
     let bounds = millis(TYPING_MIN)..=millis(TYPING_FADES);
     let timeout = fields.whole_within("timeout_ms", "milliseconds", millis(TYPING), bounds);
+    fields.refuse_misspelt();
     fields.finish()?;
     Ok(is_typing.then(|| Duration::from_millis(timeout.unsigned_abs())))
 }

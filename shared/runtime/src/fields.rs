@@ -28,6 +28,7 @@ use crate::ApiError;
 /// Largest body of a request that has a token, a name, or little more.
 pub const SMALL_BODY_MAX: usize = 16 << 10;
 pub use body::{JsonBody, check_content_encoding};
+pub use misspelt::{misspelling_of, near_misses};
 pub(crate) use notes::{Note, Notes};
 
 /// The fields of a request while they are parsed. Call [`finish`](Self::finish) last: it reports all wrong
@@ -129,6 +130,13 @@ impl Fields {
         if self.problems.iter().all(|problem| problem.pointer != pointer) {
             self.problems.push(Problem::new(pointer, message).coded(code));
         }
+    }
+
+    /// Returns whether a field, or a part of it, was wrong.
+    pub fn is_wrong(&self, name: &str) -> bool {
+        let pointer = self.pointer(name);
+        let mut places = self.problems.iter().filter_map(|problem| problem.pointer.strip_prefix(&pointer));
+        places.any(|rest| rest.is_empty() || rest.starts_with('/'))
     }
 
     /// Fails if any field was wrong. Returns the names of the fields that were not read.

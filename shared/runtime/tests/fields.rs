@@ -112,6 +112,39 @@ fn fields_that_were_not_read_are_returned_at_the_end() {
 }
 
 #[test]
+fn an_unknown_field_that_is_a_near_miss_of_a_missing_one_is_refused() {
+    let read = |object: &Value| {
+        let mut fields = body(object);
+        fields.optional_text("reply_to", 9);
+        fields.optional_text("body", 9);
+        fields.refuse_misspelt();
+        wrong(fields)
+    };
+    assert_eq!(read(&json!({ "replyTo": "$1" })), ["/replyTo: is unknown: did you mean `reply_to`?"]);
+    assert_eq!(read(&json!({ "Body": "x", "reply_too": "$1" })).len(), 2);
+    for harmless in [
+        json!({ "reply_to": "$1", "replyTo": "$2" }),
+        json!({ "replyTo": null }),
+        json!({ "reply": "$1", "text": "x" }),
+    ] {
+        assert_eq!(read(&harmless), [""; 0], "{harmless}");
+    }
+}
+
+#[test]
+fn a_value_of_a_wrong_type_is_not_called_missing() {
+    let read = |object: &Value| {
+        let mut fields = body(object);
+        fields.required_flag("typing");
+        wrong(fields)
+    };
+    assert_eq!(read(&json!({})), ["/typing: is required: true or false"]);
+    for other in [json!("ja"), json!(1), json!("true"), json!([])] {
+        assert_eq!(read(&json!({ "typing": other })), ["/typing: must be true or false"], "{other}");
+    }
+}
+
+#[test]
 fn a_problem_may_have_a_code_of_its_own() {
     let mut fields = body(&json!({}));
     fields.wrong("a", "no");

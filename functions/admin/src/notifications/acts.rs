@@ -101,6 +101,7 @@ fn test_body(mut fields: Fields) -> Result<TestNotification> {
     let priority = fields.one_of("priority", &["normal", "urgent"], Problem::INVALID);
     let text = fields.optional_text("text", TEXT_MAX).filter(|text| !text.trim().is_empty());
     target::misspelt(&mut fields, &target);
+    fields.refuse_misspelt();
     fields.finish()?;
     Ok(TestNotification {
         target,

@@ -123,6 +123,8 @@ fn body(mut fields: Fields) -> Result<Body> {
         let message = format!("must be the `matched` of a call with `dry_run`, from 0 to {BULK_MAX}");
         fields.wrong("expected", &message);
     }
+    // A misspelt `dry_run` would begin the act.
+    fields.refuse_misspelt();
     fields.finish()?;
     Ok(Body { filter, expected: expected.filter(|_| !is_dry_run) })
 }

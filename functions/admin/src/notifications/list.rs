@@ -34,6 +34,7 @@ const LIMIT: i64 = 50;
 const LIMIT_MAX: i64 = 200;
 /// The default and the largest number of rows as CSV.
 const CSV_LIMIT_MAX: i64 = 10_000;
+const LIMIT_RANGES: &str = "from 1 to 200; as CSV from 1 to 10000";
 
 /// The query, parsed.
 struct ListQuery {
@@ -59,7 +60,7 @@ fn query(mut fields: Fields) -> Result<ListQuery> {
     let query = ListQuery {
         filter: filter(&mut fields),
         before: fields.optional_number("cursor", 1, i64::MAX).map(NotificationId),
-        limit: fields.optional_number("limit", 1, CSV_LIMIT_MAX),
+        limit: fields.optional_number_as("limit", 1, CSV_LIMIT_MAX, LIMIT_RANGES),
         format: fields.one_of("format", &["json", "csv"], Problem::INVALID),
     };
     fields.finish()?;
@@ -77,7 +78,7 @@ async fn list(
         query.format.map_or_else(|| accepts(&headers, &ACCEPT, "text/csv"), |format| format == "csv");
     let limit = match query.limit {
         Some(limit) if !is_csv && limit > LIMIT_MAX => {
-            let message = format!("must be at most {LIMIT_MAX}; with `format=csv` at most {CSV_LIMIT_MAX}");
+            let message = format!("must be a whole number {LIMIT_RANGES}, is `{limit}`");
             return Err(Error::invalid("?limit", message).into());
         }
         Some(limit) => limit,

@@ -82,6 +82,8 @@ async fn an_edit_replaces_the_text_and_keeps_the_reply() {
     let other = app.edit("anna", &event, &json!({ "body": "du", "txn_id": "1" })).await;
     assert_eq!((other.status, &other.body["code"]), (422, &json!("idempotency_mismatch")), "{}", other.body);
     assert_eq!(app.newest("bert").await, expected, "the first edit stays");
+    let misspelt = app.edit("anna", &event, &json!({ "body": "du", "mention": {} })).await;
+    assert_eq!((misspelt.status, wrong(&misspelt)), (422, vec!["/mention"]), "{}", misspelt.body);
     assert_eq!(app.edit("anna", &event, &json!({ "body": "doch nicht" })).await.status, 200);
     assert_eq!(app.newest("bert").await["body"], "doch nicht");
     assert_eq!(app.newest("bert").await["mentions"], json!({ "hub_user_ids": [], "room": false }));

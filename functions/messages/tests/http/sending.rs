@@ -78,6 +78,27 @@ async fn a_txn_id_of_another_message_is_refused() {
 }
 
 #[tokio::test]
+async fn a_misspelt_field_is_named_and_nothing_is_sent() {
+    let app = TestApp::new().await;
+    for (fields, named) in [
+        (json!({ "replyTo": "$1" }), "/replyTo"),
+        (json!({ "Format": "markdown" }), "/Format"),
+        (json!({ "txnId": "1" }), "/txnId"),
+        (json!({ "mention": { "hub_user_ids": ["bert"] } }), "/mention"),
+        (json!({ "mentions": { "users": ["bert"] } }), "/mentions/users"),
+        (json!({ "mentions": { "hub_user_ids": [], "user_ids": ["bert"] } }), "/mentions/user_ids"),
+        (json!({ "mentions": { "hubUserIds": ["bert"] } }), "/mentions/hubUserIds"),
+        (json!({ "mentions": { "hub_user_ids": ["bert"], "Room": true } }), "/mentions/Room"),
+    ] {
+        let answer = app.send("anna", &fields).await;
+        assert_eq!((answer.status, wrong(&answer)), (422, vec![named]), "{fields}: {}", answer.body);
+    }
+    assert_eq!(app.messenger.homeserver.messages(&app.room).len(), 0);
+    let other = json!({ "colour": "red", "mentions": { "hub_user_ids": ["bert"], "why": "on duty" } });
+    assert_eq!(app.send("anna", &other).await.status, 200, "other unknown fields are ignored");
+}
+
+#[tokio::test]
 async fn every_wrong_field_is_named() {
     let app = TestApp::new().await;
     let body = json!({ "room_id": 7, "body": ["x"], "msg_type": "m.image", "txn_id": {} });

@@ -160,7 +160,7 @@ async fn each_wrong_field_of_a_form_is_named() {
       }
     }
     "#);
-    let cases: [(&[Part<'_>], &[&str]); 14] = [
+    let cases: [(&[Part<'_>], &[&str]); 17] = [
         (&[room], &["/file"]),
         (&[file], &["/room_id"]),
         (&[("name=\"room_id\"", b" "), file], &["/room_id"]),
@@ -171,6 +171,9 @@ async fn each_wrong_field_of_a_form_is_named() {
         (&[room, ("name=\"body\"", &huge), file], &["/body"]),
         (&[room, ("name=\"body\"", latin), file], &["/body"]),
         (&[room, ("name=\"datei\"; filename=\"x.png\"", PNG)], &["/file"]),
+        (&[room, ("name=\"txnId\"", b"1"), file], &["/txnId"]),
+        (&[room, ("name=\"Body\"", b"x"), file], &["/Body"]),
+        (&[("name=\"roomId\"", b"!room1"), file], &["/roomId", "/room_id"]),
         (&[("name=\"room_id\"", long.as_bytes())], &["/room_id", "/file"]),
         (&[room, ("name=\"body\"", &[])], &["/file"]),
         // Neither of two equal parts is dropped silently.
@@ -333,8 +336,6 @@ async fn a_caller_who_may_not_write_uploads_nothing() {
     let first = app.wire.call(form_of("anna", UPLOAD), again.clone()).await;
     let second = app.wire.call(form_of("anna", UPLOAD), again).await;
     assert_eq!(first.body["event_id"], second.body["event_id"]);
-    assert_eq!(app.messenger.homeserver.messages(&app.room).len(), 1);
-}
     let other = form(&[
         ("name=\"room_id\"", room.as_bytes()),
         ("name=\"txn_id\"", b"1"),
@@ -342,3 +343,5 @@ async fn a_caller_who_may_not_write_uploads_nothing() {
     ]);
     let other = app.wire.call(form_of("anna", UPLOAD), other).await;
     assert_eq!((other.status, &other.body["code"]), (422, &json!("idempotency_mismatch")), "{}", other.body);
+    assert_eq!(app.messenger.homeserver.messages(&app.room).len(), 1);
+}

@@ -51,12 +51,13 @@ pub(crate) fn page_query(mut fields: Fields) -> Result<InboxQuery> {
 pub(crate) fn read_body(mut fields: Fields) -> Result<ReadEntries> {
     let up_to = fields.whole("up_to").map(NotificationId);
     let ids = fields.whole_numbers("ids", "notifications", IDS_MAX);
-    if up_to.is_none() && ids.is_empty() {
+    if up_to.is_none() && ids.is_empty() && !fields.is_wrong("ids") {
         fields.wrong(
             "up_to",
             "is required unless `ids` names notifications: the id of the last one that was read",
         );
     }
+    fields.refuse_misspelt();
     fields.finish()?;
     Ok(ReadEntries { up_to, ids: ids.into_iter().map(NotificationId).collect() })
 }

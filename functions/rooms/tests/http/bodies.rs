@@ -69,6 +69,8 @@ async fn everything_that_is_wrong_with_a_new_room_is_said_at_once() {
         (json!({ "name": "x", "invite_users": { "0": "anna" } }), vec!["/invite_users"]),
         (json!({ "name": "x", "invite_users": vec!["anna"; 201] }), vec!["/invite_users"]),
         (json!({ "name": "x", "invite_users": [["anna"]] }), vec!["/invite_users/0"]),
+        (json!({ "name": "x", "inviteUsers": ["anna"] }), vec!["/inviteUsers"]),
+        (json!({ "name": "x", "Topic": "y" }), vec!["/Topic"]),
     ] {
         let answer = app.post("anna", "/api/v1/rooms", &body).await;
         assert_eq!((answer.status, &answer.body["code"]), (422, &json!("invalid_request")), "{body}");

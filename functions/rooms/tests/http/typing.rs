@@ -60,12 +60,13 @@ async fn milliseconds_may_have_any_notation_of_a_number() {
 async fn every_wrong_field_is_named() {
     let (app, room) = with_anna().await;
     let missing = json!({ "pointer": "/typing", "message": "is required: true or false" });
+    let wrong = json!({ "pointer": "/typing", "message": "must be true or false" });
     let timeout = json!({ "pointer": "/timeout_ms", "message": "must be a whole number of milliseconds from 1000 to 60000" });
     for (body, errors) in [
         (json!({}), json!([missing])),
         (json!({ "typing": null }), json!([missing])),
-        (json!({ "typing": "true" }), json!([missing])),
-        (json!({ "typing": 1, "timeout_ms": 0 }), json!([missing, timeout])),
+        (json!({ "typing": "true" }), json!([wrong])),
+        (json!({ "typing": 1, "timeout_ms": 0 }), json!([wrong, timeout])),
         (json!({ "typing": true, "timeout_ms": 999 }), json!([timeout])),
         (json!({ "typing": true, "timeout_ms": 60_001 }), json!([timeout])),
         (json!({ "typing": true, "timeout_ms": -1 }), json!([timeout])),

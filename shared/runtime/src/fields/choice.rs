@@ -55,10 +55,12 @@ impl Fields {
         if self.note_required(name, || json!({ "type": "boolean" })) {
             return false;
         }
-        if let Some(Value::Bool(flag)) = self.value(name) {
-            return flag;
-        }
-        self.wrong(name, "is required: true or false");
+        let problem = match self.value(name) {
+            Some(Value::Bool(flag)) => return flag,
+            Some(_) => "must be true or false",
+            None => "is required: true or false",
+        };
+        self.wrong(name, problem);
         false
     }
 }
@@ -69,7 +71,7 @@ fn shown(text: &str) -> String {
 }
 
 /// Returns the choices as a part of a sentence.
-fn alternatives(choices: &[&str]) -> String {
+pub(super) fn alternatives(choices: &[&str]) -> String {
     let quoted: Vec<_> = choices.iter().map(|choice| format!("`{choice}`")).collect();
     match quoted.split_last() {
         Some((last, [])) => last.clone(),

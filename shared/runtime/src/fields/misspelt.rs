@@ -1,6 +1,6 @@
 //! Misspelt fields: unknown fields whose name is close to a known one.
 
-use super::Fields;
+use super::{Fields, choice::alternatives};
 
 impl Fields {
     /// Returns an unknown field whose name is that of this missing one but for case, separators, or one edit.
@@ -13,12 +13,25 @@ impl Fields {
         unknown.filter(|unknown| self.has(unknown)).find(|unknown| is_near(unknown, name))
     }
 
+    /// Records a problem of each unknown field whose name is that of a missing known one but for case,
+    /// separators, or one edit. Call it when all known fields have been read.
+    pub fn refuse_misspelt(&mut self) {
+        let sent: Vec<_> = self.values.keys().filter(|name| self.has(name)).map(String::as_str).collect();
+        let known: Vec<_> = self.read.iter().copied().collect();
+        let pairs = near_misses(&sent, &known).into_iter();
+        let pairs: Vec<_> = pairs.map(|(unknown, name)| (unknown.to_owned(), name)).collect();
+        for (unknown, name) in pairs {
+            self.wrong(&unknown, &misspelling_of(name));
+        }
+    }
+
     /// Records a problem of each field that was not read. Call it when all known fields have been read.
     pub fn refuse_unknown(&mut self) {
         let unknown: Vec<_> =
             self.values.keys().filter(|name| !self.read.contains(name.as_str())).cloned().collect();
+        let known: Vec<_> = self.read.iter().copied().collect();
         for name in unknown {
-            self.wrong(&name, "is unknown");
+            self.wrong(&name, &format!("is unknown: expected {}", alternatives(&known)));
         }
     }
 
@@ -26,6 +39,25 @@ impl Fields {
     pub fn has(&self, name: &str) -> bool {
         self.json(name).is_some()
     }
+}
+
+/// Returns the sent names that are unknown and near misses of known ones that were not sent, each with the
+/// known one.
+pub fn near_misses<'s>(sent: &[&'s str], known: &[&'static str]) -> Vec<(&'s str, &'static str)> {
+    let missing = known.iter().filter(|name| !sent.contains(name));
+    let unknown = || sent.iter().filter(|name| !known.contains(name));
+    missing
+        .filter_map(|name| Some((*unknown().find(|unknown| is_near(unknown, name))?, *name)))
+        .collect()
+}
+
+/// Returns the problem of an unknown field that is a near miss of this one.
+pub fn misspelling_of(name: &str) -> String {
+    format!("is unknown: {}", did_you_mean(name))
+}
+
+pub(super) fn did_you_mean(name: &str) -> String {
+    format!("did you mean `{name}`?")
 }
 
 /// Returns whether at most one edit (insertion, deletion, substitution, transposition) makes one name the

@@ -97,6 +97,18 @@ impl Fields {
 
     /// Returns a whole number of a query; `None` if it is missing or empty.
     pub fn optional_number(&mut self, name: &'static str, least: i64, most: i64) -> Option<i64> {
+        self.optional_number_as(name, least, most, &format!("from {least} to {most}"))
+    }
+
+    /// Returns a whole number of a query; `None` if it is missing or empty. `expected` states the bounds in a
+    /// problem, where they depend on other parameters.
+    pub fn optional_number_as(
+        &mut self,
+        name: &'static str,
+        least: i64,
+        most: i64,
+        expected: &str,
+    ) -> Option<i64> {
         let schema = || json!({ "type": "integer", "minimum": least, "maximum": most });
         if self.note_optional(name, schema) {
             return None;
@@ -107,7 +119,7 @@ impl Fields {
         }
         let number = text.trim().parse().ok().filter(|number| (least..=most).contains(number));
         if number.is_none() {
-            self.wrong(name, &format!("must be a whole number from {least} to {most}, is `{text}`"));
+            self.wrong(name, &format!("must be a whole number {expected}, is `{text}`"));
         }
         number
     }

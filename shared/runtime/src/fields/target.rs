@@ -7,7 +7,10 @@ use messenger_core::{
 };
 use serde_json::json;
 
-use super::Fields;
+use super::{
+    Fields,
+    misspelt::{did_you_mean, misspelling_of},
+};
 
 /// Longest `entity_type`, in characters.
 const NAME_MAX: usize = 100;
@@ -61,11 +64,10 @@ pub fn misspelt(fields: &mut Fields, target: &Target) -> Vec<String> {
             "entity_type" | "entity_id" => is_open || matches!(target, Target::Entity { .. }),
             _ => true,
         };
-        let question = format!("did you mean `{name}`?");
         if decides {
-            fields.wrong(&unknown, &format!("is unknown: {question}"));
+            fields.wrong(&unknown, &misspelling_of(name));
         } else {
-            warnings.push(format!("the field `{unknown}`: {question}"));
+            warnings.push(format!("the field `{unknown}`: {}", did_you_mean(name)));
         }
     }
     warnings

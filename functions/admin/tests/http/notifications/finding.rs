@@ -45,6 +45,11 @@ async fn each_filter_finds_its_notifications() {
         assert_eq!(found["next_cursor"], if is_full { json!(direct.id.0) } else { json!(null) }, "{query}");
         assert_eq!(found["searched_until"], json!(null), "{query}");
     }
+    let limit = site.get(&admin(), &format!("{NOTIFICATIONS}?limit=0")).await;
+    let expected = json!([{
+        "pointer": "?limit", "message": "must be a whole number from 1 to 200; as CSV from 1 to 10000, is `0`",
+    }]);
+    assert_eq!((limit.status, &limit.body["errors"]), (422, &expected));
     for wrong in ["status=lost", "from=yesterday", "test=maybe", "limit=201", "cursor=0"] {
         let answer = site.get(&admin(), &format!("{NOTIFICATIONS}?{wrong}")).await;
         assert_eq!((answer.status, &answer.body["code"]), (422, &json!("invalid_request")), "{wrong}");
