@@ -97,11 +97,11 @@ class Router:
         return _launch(database_url, 0, log, "messenger-worker", "setup", "--skip-homeserver").wait(PATIENCE)
 
     def notify(self, title: str) -> None:
-        """Sends a notification to everybody of the tenant."""
+        """Sends a notification to everybody of the tenant, with the title as its type, too."""
         answer = requests.post(
             f"{self.url}/api/v1/notifications/send?wait=0",
             headers={"X-Service-Token": SERVICE_TOKEN},
-            json={"source_app": "tests", "event_type": "notification", "title": title},
+            json={"source_app": "tests", "event_type": title, "title": title},
             timeout=PATIENCE,
         )
         assert answer.status_code == 201, answer.text

@@ -137,11 +137,11 @@ impl From<HeldMessage> for Held {
         let HeldMessage { notification, age } = held;
         Self {
             id: notification.id,
+            title: notification.draft.shown_title(),
             target_user: match notification.draft.target {
                 Target::Dm(user) => Some(user),
                 _ => None,
             },
-            title: notification.draft.title,
             source_app: notification.draft.source_app,
             age_seconds: age.as_secs(),
             created_at: Rfc3339(notification.created_at),

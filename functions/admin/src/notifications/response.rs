@@ -10,7 +10,8 @@ use messenger_runtime::notifications::{Deliveries, Notification};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-/// A notification as administrators see it: the fields that satellites see, then the others.
+/// A notification as administrators see it: the fields that satellites see, with the texts that readers see,
+/// then the others.
 #[derive(Serialize, JsonSchema)]
 pub(crate) struct AdminNotification {
     #[serde(flatten)]
@@ -55,7 +56,9 @@ struct Recipient {
 
 impl From<NotificationRecord> for AdminNotification {
     fn from(record: NotificationRecord) -> Self {
-        let NotificationRecord { notification, sent_at } = record;
+        let NotificationRecord { mut notification, sent_at } = record;
+        let draft = &mut notification.draft;
+        (draft.title, draft.body) = (draft.shown_title(), draft.shown_body());
         Self {
             sent_at: sent_at.map(Rfc3339),
             request_id: notification.origin.request_id.as_ref().map(ToString::to_string),

@@ -73,6 +73,7 @@ impl From<InboxEntry> for InboxNotification {
     fn from(InboxEntry { notification, is_read }: InboxEntry) -> Self {
         let target_type = notification.draft.target_type();
         let is_sent = notification.status == Status::Sent;
+        let (title, body) = (notification.draft.shown_title(), notification.draft.shown_body());
         let (entity_type, entity_id) = match notification.draft.target {
             Target::Entity { entity_type, entity_id } => (Some(entity_type), Some(entity_id)),
             Target::General | Target::Service | Target::Dm(_) => (None, None),
@@ -82,8 +83,8 @@ impl From<InboxEntry> for InboxNotification {
             created_at: notification.created_at,
             source_app: notification.draft.source_app,
             event_type: notification.draft.event_type,
-            title: notification.draft.title,
-            body: notification.draft.body,
+            title,
+            body,
             priority: notification.draft.priority,
             target_type,
             entity_type,

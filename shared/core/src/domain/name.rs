@@ -23,6 +23,19 @@ pub fn normal(text: &str) -> Cow<'_, str> {
 /// Emoji sequences are kept, and so are joiners between letters of scripts that need them. Returns an empty
 /// text if no character of the name is visible.
 pub fn legible(name: &str) -> String {
+    normal(&visible(name)).into_owned()
+}
+
+/// Returns the form of a text of several lines for display: as [`legible`], with its line breaks, tabs and
+/// indents.
+pub fn legible_lines(text: &str) -> String {
+    let line = |line: &str| line.split('\t').map(visible).collect::<Vec<_>>().join("\t");
+    let lines = text.split('\n').map(|one| line(one.strip_suffix('\r').unwrap_or(one)));
+    lines.collect::<Vec<_>>().join("\n").nfc().collect()
+}
+
+/// Returns the visible characters of a text, with a space in place of each line break.
+fn visible(name: &str) -> String {
     let mut kept = String::with_capacity(name.len());
     let mut rest = name.chars().peekable();
     while let Some(c) = rest.next() {
@@ -48,7 +61,7 @@ pub fn legible(name: &str) -> String {
             c => kept.push(c),
         }
     }
-    normal(&kept).into_owned()
+    kept
 }
 
 /// Parses a display name that a person gives. Returns its [`normal`] form.
@@ -135,6 +148,18 @@ mod tests {
             assert_eq!(normal(&normal(name)), form, "normalising twice changes nothing");
         }
         assert!(matches!(normal("Müller"), Cow::Borrowed(_)), "a normal name is not copied");
+    }
+
+    #[test]
+    fn a_text_keeps_its_lines_and_loses_what_is_invisible() {
+        for (text, shown) in [
+            ("Teil A:\n\t- 4 mm\r\n\n  - 5 mm\n", "Teil A:\n\t- 4 mm\n\n  - 5 mm\n"),
+            ("Zahlen an\u{202e}\nkonto.exe", "Zahlen an\nkonto.exe"),
+            ("u\u{308}ber\u{200b} 👩‍🔧 \u{2028}weiter", "über 👩‍🔧  weiter"),
+            ("\u{3164}", ""),
+        ] {
+            assert_eq!(legible_lines(text), shown);
+        }
     }
 
     #[test]

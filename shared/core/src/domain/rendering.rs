@@ -19,6 +19,7 @@ pub const MARKER: &str = "com.aesystek.notification";
 const URGENT: &str = "❗ ";
 
 /// Returns the content of `m.room.message`: `[source_app] title`, then the body, as plain text and as HTML.
+/// Its texts are those that readers see ([`Draft::shown_title`]).
 ///
 /// An urgent notification mentions its readers (`m.mentions`), any other mentions nobody. Phones ring because
 /// of a push rule of each account, which matches the `priority` below [`MARKER`]: a mention of the room makes
@@ -27,13 +28,15 @@ const URGENT: &str = "❗ ";
 /// `recipient` is the only reader of a direct message. Content that is too long for an event is sent without
 /// HTML; if that does not suffice, the end of its body is cut.
 pub fn content(id: NotificationId, draft: &Draft, recipient: Option<&MatrixUserId>) -> Value {
-    let full = message(id, draft, recipient, draft.body.as_deref(), true);
+    let body = draft.shown_body();
+    let body = body.as_deref();
+    let full = message(id, draft, recipient, body, true);
     if size(&full) <= CONTENT_MAX {
         return full;
     }
-    let plain = message(id, draft, recipient, draft.body.as_deref(), false);
+    let plain = message(id, draft, recipient, body, false);
     let excess = size(&plain).saturating_sub(CONTENT_MAX);
-    let Some(body) = draft.body.as_deref().filter(|_| excess > 0) else { return plain };
+    let Some(body) = body.filter(|_| excess > 0) else { return plain };
     // JSON is never shorter than its text, so it suffices to cut the excess.
     let keep = body.len().saturating_sub(excess + '…'.len_utf8());
     let cut = format!("{}…", &body[..body.floor_char_boundary(keep)]);
@@ -49,7 +52,7 @@ fn message(
     html: bool,
 ) -> Value {
     let mark = if draft.priority == Priority::Urgent { URGENT } else { "" };
-    let heading = format!("{mark}[{}] {}", name::legible(&draft.source_app), draft.title);
+    let heading = format!("{mark}[{}] {}", name::legible(&draft.source_app), draft.shown_title());
     let body = body.filter(|body| !body.is_empty());
     let mut content = json!({
         "msgtype": "m.text",

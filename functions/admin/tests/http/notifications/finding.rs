@@ -57,6 +57,19 @@ async fn each_filter_finds_its_notifications() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn no_text_in_a_list_changes_its_direction() {
+    let site = Site::start().await;
+    let body = Some("Zeile 1\n\u{202e}Zeile 2".to_owned());
+    let sent = send(&site, Draft { body, ..draft("B\u{200b}öses \u{202e}RTL") }).await;
+    send(&site, dm("anna", "\u{2066}Freigabe")).await;
+    let found = read(&site, &format!("{NOTIFICATIONS}?target_type=general")).await;
+    let found = &found["notifications"][0];
+    assert_eq!((&found["title"], &found["body"]), (&json!("Böses RTL"), &json!("Zeile 1\nZeile 2")));
+    assert_eq!(sent.draft.title, "B\u{200b}öses \u{202e}RTL", "the stored text stays");
+    assert_eq!(read(&site, "/api/v1/admin/held").await["held"][0]["title"], "Freigabe");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_search_that_reaches_its_bound_says_how_far_it_went() {
     let site = Site::start().await;
     let old = send(&site, draft("gesucht")).await;

@@ -59,10 +59,10 @@ pub struct Notification<'a> {
     pub source_app: &'a str,
     /// The satellite's own type of event.
     pub event_type: &'a str,
-    /// One line.
-    pub title: &'a str,
-    /// The text below the title.
-    pub body: Option<&'a str>,
+    /// One line, as readers see it.
+    pub title: String,
+    /// The text below the title, as readers see it.
+    pub body: Option<String>,
     /// The urgency.
     pub priority: Priority,
     /// `general`, `entity_room`, `service_room` or `dm`.
@@ -347,8 +347,8 @@ impl<'a> Notification<'a> {
         Self {
             source_app: &draft.source_app,
             event_type: &draft.event_type,
-            title: &draft.title,
-            body: draft.body.as_deref(),
+            title: draft.shown_title(),
+            body: draft.shown_body(),
             priority: draft.priority,
             target_type: draft.target_type(),
             entity_type: draft.entity().map(|(entity_type, _)| entity_type),
@@ -464,7 +464,7 @@ mod tests {
         let general = Notification {
             source_app: "MES",
             event_type: "order",
-            title: "Auftrag 7",
+            title: "Auftrag 7".to_owned(),
             body: None,
             priority: Priority::Normal,
             target_type: "general",

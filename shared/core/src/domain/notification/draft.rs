@@ -6,6 +6,7 @@ use crate::domain::{
     entity::EntityId,
     event::Audience,
     id::{HubUserId, TenantId},
+    name,
     room::{RoomKey, RoomKind},
 };
 
@@ -74,6 +75,16 @@ pub struct Draft {
 }
 
 impl Draft {
+    /// Returns the title as readers see it ([`name::legible`]).
+    pub fn shown_title(&self) -> String {
+        name::legible(&self.title)
+    }
+
+    /// Returns the body as readers see it ([`name::legible_lines`]).
+    pub fn shown_body(&self) -> Option<String> {
+        self.body.as_deref().map(name::legible_lines)
+    }
+
     /// Returns the key of its room.
     pub fn room_key(&self, tenant: TenantId) -> RoomKey {
         let kind = match &self.target {
