@@ -141,7 +141,7 @@ struct End {
 impl Deliveries {
     /// Returns the object of a history.
     pub fn new(history: DeliveryHistory) -> Self {
-        let DeliveryHistory { notification, sent_at, failures } = history;
+        let DeliveryHistory { notification, announced_at: _, sent_at, failures } = history;
         let ended = match notification.status {
             Status::Pending | Status::Sent => None,
             Status::Failed => Some(failures.last().map(|last| last.failed_at)),

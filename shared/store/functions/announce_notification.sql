@@ -15,7 +15,8 @@ declare
 begin
     -- The lock of the event log comes first.
     perform from feed_head for update;
-    update notifications set announced = true, expires_at = null, reason = null
+    update notifications
+    set announced = true, announced_at = clock_timestamp(), expires_at = null, reason = null
     where id = p_id and not announced and queue = p_queue and status = 'pending'
     returning tenant_id, matrix_room_id, target_user, created_at into its_tenant, its_room, its_user, its_created_at;
     if found then

@@ -430,6 +430,8 @@ create table notifications (
     -- The request that sent it, and its trace context (W3C Trace Context).
     request_id      text,
     traceparent     text,
+    -- When a held notification was announced; null for one that was never held.
+    announced_at    timestamptz,
     -- When the status `sent` was stored.
     sent_at         timestamptz
 );

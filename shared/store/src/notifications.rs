@@ -25,7 +25,7 @@ const LOG_OF_APP: &str = concat!(
     order by tenant_id desc, source_app desc, id desc limit $2 offset $3"
 );
 const HISTORY: &str =
-    concat!("select ", columns!(), ", sent_at from notifications where tenant_id = $1 and id = $2");
+    concat!("select ", columns!(), ", announced_at, sent_at from notifications where tenant_id = $1 and id = $2");
 /// The latest ones: an outage of a week has thousands.
 const FAILURES: &str = "select attempt, failed_at, reason, detail, next_attempt_at
     from delivery_failures where notification_id = $1 order by id desc limit 200";
@@ -59,6 +59,7 @@ impl Notifications for PgStore {
         });
         Ok(Some(DeliveryHistory {
             notification: notification(&row)?,
+            announced_at: row.get("announced_at"),
             sent_at: row.get("sent_at"),
             failures: failures.collect(),
         }))

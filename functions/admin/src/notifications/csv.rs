@@ -68,7 +68,7 @@ fn write(records: &[NotificationRecord]) -> Result<Vec<u8>, csv::Error> {
 }
 
 fn cells(record: &NotificationRecord) -> [String; HEADER.len()] {
-    let NotificationRecord { notification, sent_at } = record;
+    let NotificationRecord { notification, announced_at: _, sent_at } = record;
     let draft = &notification.draft;
     let time = |time: Option<Timestamp>| time.map(|time| Rfc3339(time).to_string()).unwrap_or_default();
     let target = match &draft.target {

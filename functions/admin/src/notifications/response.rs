@@ -16,6 +16,8 @@ use serde::Serialize;
 pub(crate) struct AdminNotification {
     #[serde(flatten)]
     notification: Notification,
+    /// When its recipient became known, if it was held until then; else null.
+    announced_at: Option<Rfc3339>,
     sent_at: Option<Rfc3339>,
     /// The request that sent it.
     request_id: Option<String>,
@@ -56,10 +58,11 @@ struct Recipient {
 
 impl From<NotificationRecord> for AdminNotification {
     fn from(record: NotificationRecord) -> Self {
-        let NotificationRecord { mut notification, sent_at } = record;
+        let NotificationRecord { mut notification, announced_at, sent_at } = record;
         let draft = &mut notification.draft;
         (draft.title, draft.body) = (draft.shown_title(), draft.shown_body());
         Self {
+            announced_at: announced_at.map(Rfc3339),
             sent_at: sent_at.map(Rfc3339),
             request_id: notification.origin.request_id.as_ref().map(ToString::to_string),
             is_test: notification.draft.is_test(),

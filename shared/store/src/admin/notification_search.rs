@@ -23,7 +23,7 @@ pub(crate) const PAGE: &str = concat!(
     ")
     select ",
     columns!(),
-    ", sent_at, searched, (select last.created_at from notifications last where last.id = searched) as created_at_searched
+    ", announced_at, sent_at, searched, (select last.created_at from notifications last where last.id = searched) as created_at_searched
     from found left join notifications on tenant_id = $3 and id = any (ids)
     order by id desc"
 );

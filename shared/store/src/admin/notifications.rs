@@ -216,7 +216,8 @@ fn status(stored: &str) -> Result<Status> {
 }
 
 fn record(row: &Row) -> Result<NotificationRecord> {
-    Ok(NotificationRecord { notification: notification(row)?, sent_at: row.get("sent_at") })
+    let (announced_at, sent_at) = (row.get("announced_at"), row.get("sent_at"));
+    Ok(NotificationRecord { notification: notification(row)?, announced_at, sent_at })
 }
 
 /// Returns the largest id of a search.

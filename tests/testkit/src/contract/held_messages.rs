@@ -182,6 +182,9 @@ pub async fn a_held_message_is_announced_once(store: &dyn Store) -> Result<()> {
     assert_eq!(event.audience, Audience::User(TENANT, user("anna")));
     assert_eq!(event.payload, fields);
     assert!(pending(&ports, &queue).await?[0].announced);
+    let history = ports.notifications.history(TENANT, released.id).await?.expect("it is stored");
+    let announced_at = history.announced_at.expect("it was held");
+    assert!(announced_at >= released.created_at, "{announced_at}");
     Ok(())
 }
 
@@ -191,5 +194,7 @@ pub async fn an_announced_notification_is_not_announced_again(store: &dyn Store)
     let (stored, _) = accept(&ports, new_notification(draft("x"))).await?;
     ports.outbox.announce(&stored, &payload(&json!({}))).await?;
     assert_eq!(ports.feed.span().await?.head, Position(1));
+    let history = ports.notifications.history(TENANT, stored.id).await?.expect("it is stored");
+    assert_eq!(history.announced_at, None, "it was never held");
     Ok(())
 }

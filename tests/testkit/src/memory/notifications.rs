@@ -33,6 +33,7 @@ pub(super) struct Stored {
     pub(super) queue: String,
     /// The time until which its caller may wait; `None` if no caller waits.
     pub(super) answer_due: Option<Timestamp>,
+    pub(super) announced_at: Option<Timestamp>,
     pub(super) sent_at: Option<Timestamp>,
     failures: Vec<FailedAttempt>,
 }
@@ -102,6 +103,7 @@ impl Notifications for Memory {
             let stored = state.notifications.rows.get(&id).filter(|stored| stored.row.tenant == tenant);
             stored.map(|stored| DeliveryHistory {
                 notification: stored.at(state.now),
+                announced_at: stored.announced_at,
                 sent_at: stored.sent_at,
                 failures: stored.failures.clone(),
             })
@@ -188,7 +190,8 @@ impl State {
         }
         let answer_due = in_flight.then(|| self.now + entry.options.wait);
         self.enter_queue(&queue, held, answer_due);
-        let stored = Stored { row, queue, answer_due, sent_at: None, failures: Vec::new() };
+        let stored =
+            Stored { row, queue, answer_due, announced_at: None, sent_at: None, failures: Vec::new() };
         let notification = stored.at(self.now);
         self.notifications.rows.insert(notification.id, stored);
         (notification, queue_state)

@@ -58,6 +58,7 @@ impl Outbox for Memory {
                 return;
             }
             if !std::mem::replace(&mut stored.row.announced, true) {
+                stored.announced_at = Some(state.now);
                 stored.row.expires_at = None;
                 stored.row.reason = None;
                 let event = NewEvent {

@@ -156,12 +156,13 @@ impl NotificationAdministration {
         let options =
             SendOptions { wait: TEST_WAIT, idempotency: None, origin, administrator: administrator_of_audit };
         let sent = self.notifications.notify(satellite(administrator), draft, options).await?;
-        Ok(NotificationRecord { notification: sent.notification, sent_at: None })
+        Ok(NotificationRecord { notification: sent.notification, announced_at: None, sent_at: None })
     }
 
     async fn record(&self, administrator: &Administrator, id: NotificationId) -> Result<NotificationRecord> {
-        let DeliveryHistory { notification, sent_at, .. } = self.history(administrator, id).await?;
-        Ok(NotificationRecord { notification, sent_at })
+        let DeliveryHistory { notification, announced_at, sent_at, .. } =
+            self.history(administrator, id).await?;
+        Ok(NotificationRecord { notification, announced_at, sent_at })
     }
 
     async fn history(&self, administrator: &Administrator, id: NotificationId) -> Result<DeliveryHistory> {

@@ -48,6 +48,8 @@ pub struct NotificationFilter {
 pub struct NotificationRecord {
     /// The notification.
     pub notification: Notification,
+    /// The time at which it was announced if it was held before; `None` if it was never held, or still is.
+    pub announced_at: Option<Timestamp>,
     /// The time at which it was stored as sent; `None` if the homeserver does not have it.
     pub sent_at: Option<Timestamp>,
 }

@@ -9,6 +9,8 @@ use crate::domain::notification::Notification;
 pub struct DeliveryHistory {
     /// The notification.
     pub notification: Notification,
+    /// The time at which it was announced if it was held before; `None` if it was never held, or still is.
+    pub announced_at: Option<Timestamp>,
     /// The time at which it was stored as sent; `None` if the homeserver does not have it.
     pub sent_at: Option<Timestamp>,
     /// The latest failed attempts, oldest first. They are forgotten after thirty days.
