@@ -97,8 +97,8 @@ begin
         end if;
         perform append_audit(
             p_tenant, p_actor, p_address, p_request, 'user.logout', p_user,
-            jsonb_build_object('logged_out_at', before.logged_out_at),
-            jsonb_build_object('logged_out_at', stored.logged_out_at));
+            jsonb_build_object('logged_out_at', rfc3339(before.logged_out_at)),
+            jsonb_build_object('logged_out_at', rfc3339(stored.logged_out_at)));
     end if;
     return next;
 end $$;

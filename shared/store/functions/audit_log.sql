@@ -9,6 +9,12 @@ language sql as $$
     values (p_tenant, p_actor, p_address, p_request, p_action, p_subject, p_before, p_after)
 $$;
 
+-- Returns a time in the form of the interface: RFC 3339 in UTC with six fraction digits.
+create or replace function rfc3339(p_at timestamptz) returns text
+language sql stable as $$
+    select to_char(p_at at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')
+$$;
+
 create or replace function refuse_audit_change() returns trigger
 language plpgsql as $$
 begin

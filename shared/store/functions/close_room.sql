@@ -82,7 +82,8 @@ begin
     select id, p_tenant, room.kind, room.key from unnest(closing) as closed (id);
     perform append_audit(
         p_tenant, p_actor, p_address, p_request, 'room.close', p_room,
-        jsonb_build_object('kind', room.kind, 'key', room.key, 'name', room.name, 'topic', room.topic,
+        jsonb_build_object('kind', room.kind, 'key', room.key,
+                           'name', coalesce(room.name, nullif(room.default_name, '')), 'topic', room.topic,
                            'members', members, 'messages', room.message_count),
         null);
     -- Processes that have the room cached forget it.

@@ -170,6 +170,8 @@ async fn a_logout_logs_other_clients_out_and_keeps_them_enabled() {
     assert_eq!(log.len(), 4, "{log:?}");
     assert_eq!((&log[0][0], &log[0][1]), (&json!("user.logout"), &json!("anna")));
     assert_eq!(log[3][2], json!({ "logged_out_at": null }));
+    let at = log[0][2]["logged_out_at"].as_str().expect("a time");
+    assert!(at.len() == "2026-01-31T12:00:00.000000Z".len() && at.ends_with('Z'), "{at}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

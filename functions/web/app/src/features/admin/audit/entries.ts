@@ -15,14 +15,24 @@ export interface ChangedValue {
   after: unknown
 }
 
+const INSTANT = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$/
+/** Returns the time that a value is; `null` for any other value. */
+export const timeOf = (value: unknown): Date | null => (typeof value === 'string' && INSTANT.test(value) ? new Date(value) : null)
 /** An absent value. */
 export const isNone = (value: unknown) => value === undefined || value === null
 const fieldsOf = (value: unknown): Record<string, unknown> => (typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Record<string, unknown>) : {})
 
-/** Returns the values that the act changed, without those that stayed or are absent on both sides. */
-export function changedValues({ before, after }: Pick<AuditEntry, 'before' | 'after'>): ChangedValue[] {
+/** Returns the name of a room that the act closed: nothing else names it any more. */
+export function nameOfSubject({ action, before }: Pick<AuditEntry, 'action' | 'before'>): string | null {
+  const { name } = fieldsOf(before)
+  return action === 'room.close' && typeof name === 'string' ? name : null
+}
+
+/** Returns the values that the act changed, without those that stayed, are absent on both sides or name its subject. */
+export function changedValues({ action, before, after }: Pick<AuditEntry, 'action' | 'before' | 'after'>): ChangedValue[] {
   const [old, now] = [fieldsOf(before), fieldsOf(after)]
+  const said = nameOfSubject({ action, before }) === null ? [] : ['name', 'key']
   return [...new Set([...Object.keys(old), ...Object.keys(now)])]
-    .filter((field) => !(isNone(old[field]) && isNone(now[field])) && JSON.stringify(old[field]) !== JSON.stringify(now[field]))
+    .filter((field) => !said.includes(field) && !(isNone(old[field]) && isNone(now[field])) && JSON.stringify(old[field]) !== JSON.stringify(now[field]))
     .map((field) => ({ field, before: old[field], after: now[field] }))
 }
