@@ -159,7 +159,8 @@ impl Form {
     fn check(&mut self, in_query: Option<String>) -> Result<(RoomId, Upload)> {
         let sent: Vec<_> = self.seen.iter().map(String::as_str).collect();
         let misspelt = near_misses(&sent, &KNOWN).into_iter();
-        let misspelt = misspelt.map(|(unknown, name)| Problem::new(format!("/{unknown}"), misspelling_of(name)));
+        let misspelt =
+            misspelt.map(|(unknown, name)| Problem::new(format!("/{unknown}"), misspelling_of(name)));
         let mut problems: Vec<_> = misspelt.collect();
         let values = [&self.room, &self.body, &self.transaction];
         for ((name, most), value) in TEXTS.into_iter().zip(values) {

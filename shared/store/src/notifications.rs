@@ -24,8 +24,11 @@ const LOG_OF_APP: &str = concat!(
     " from notifications where (tenant_id, source_app) >= ($1, $4) and (tenant_id, source_app) <= ($1, $4)
     order by tenant_id desc, source_app desc, id desc limit $2 offset $3"
 );
-const HISTORY: &str =
-    concat!("select ", columns!(), ", announced_at, sent_at from notifications where tenant_id = $1 and id = $2");
+const HISTORY: &str = concat!(
+    "select ",
+    columns!(),
+    ", announced_at, sent_at from notifications where tenant_id = $1 and id = $2"
+);
 /// The latest ones: an outage of a week has thousands.
 const FAILURES: &str = "select attempt, failed_at, reason, detail, next_attempt_at
     from delivery_failures where notification_id = $1 order by id desc limit 200";

@@ -279,8 +279,11 @@ impl Messages {
 }
 
 fn idempotency_mismatch() -> Problem {
-    Problem::new("/txn_id", "was used with another content, which was sent: use a new one for another message")
-        .coded("idempotency_mismatch")
+    Problem::new(
+        "/txn_id",
+        "was used with another content, which was sent: use a new one for another message",
+    )
+    .coded("idempotency_mismatch")
 }
 
 /// Returns content with the form in which it is sent. Content that is too long for an event is sent without

@@ -219,8 +219,8 @@ impl MessageContent {
     /// than the one before, so HTML is not compared. The homeserver's text of a reply comes without what looks
     /// like a quotation at its beginning.
     pub(crate) fn differs_from(&self, retry: &Self) -> bool {
-        let is_same_text = self.body == retry.body
-            || retry.reply_to.is_some() && retry.body.ends_with(&self.body);
+        let is_same_text =
+            self.body == retry.body || retry.reply_to.is_some() && retry.body.ends_with(&self.body);
         let file = |content: &Self| content.file.as_ref().map(|file| (clean(&file.filename), file.file_size));
         let users = |content: &Self| content.mentions.users.iter().cloned().collect::<HashSet<_>>();
         !is_same_text

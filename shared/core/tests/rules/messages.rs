@@ -181,19 +181,13 @@ async fn a_retry_returns_the_first_message_also_before_it_is_ingested() {
     assert_eq!(messenger.homeserver.calls(), before + 1, "the first send makes one call");
     messenger.clock.advance(Duration::from_secs(5));
     assert_eq!(
-        messenger
-            .service
-            .messages()
-            .send(&anna, &room, text("once"), Some("t1"))
-            .await
-            .expect("sent"),
+        messenger.service.messages().send(&anna, &room, text("once"), Some("t1")).await.expect("sent"),
         first
     );
     // A message whose response was lost was sent: the homeserver has it.
     messenger.homeserver.lose_response(1);
     assert!(messenger.service.messages().send(&anna, &room, text("really once"), Some("t2")).await.is_err());
-    let otherwise =
-        messenger.service.messages().send(&anna, &room, text("or otherwise"), Some("t2")).await;
+    let otherwise = messenger.service.messages().send(&anna, &room, text("or otherwise"), Some("t2")).await;
     assert_eq!(otherwise.expect_err("another message").code(), "idempotency_mismatch");
     let again =
         messenger.service.messages().send(&anna, &room, text("really once"), Some("t2")).await.expect("sent");

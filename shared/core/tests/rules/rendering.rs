@@ -37,7 +37,8 @@ fn a_message_has_app_title_and_body() {
 
 #[test]
 fn neither_title_nor_body_changes_the_direction_of_the_text() {
-    let draft = Draft { title: "B\u{f6}ses \u{202e}LTR\u{200b}".to_owned(), ..with_body("Kon\u{2066}to\n\u{202e}x") };
+    let draft =
+        Draft { title: "B\u{f6}ses \u{202e}LTR\u{200b}".to_owned(), ..with_body("Kon\u{2066}to\n\u{202e}x") };
     assert_eq!(rendered(&draft)["body"], "[inventory] Böses LTR\nKonto\nx");
 }
 

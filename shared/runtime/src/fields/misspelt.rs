@@ -46,9 +46,7 @@ impl Fields {
 pub fn near_misses<'s>(sent: &[&'s str], known: &[&'static str]) -> Vec<(&'s str, &'static str)> {
     let missing = known.iter().filter(|name| !sent.contains(name));
     let unknown = || sent.iter().filter(|name| !known.contains(name));
-    missing
-        .filter_map(|name| Some((*unknown().find(|unknown| is_near(unknown, name))?, *name)))
-        .collect()
+    missing.filter_map(|name| Some((*unknown().find(|unknown| is_near(unknown, name))?, *name))).collect()
 }
 
 /// Returns the problem of an unknown field that is a near miss of this one.

@@ -49,7 +49,10 @@ async fn a_held_message_is_listed_and_delivered_to_its_new_recipient() {
     assert_eq!(site.homeserver.all_bodies().len(), 1);
     let delivered = read(&site, NOTIFICATIONS).await["notifications"][0].clone();
     let time = |field: &str| delivered[field].as_str().expect("a time").to_owned();
-    assert!(time("created_at") < time("announced_at") && time("announced_at") <= time("sent_at"), "{delivered}");
+    assert!(
+        time("created_at") < time("announced_at") && time("announced_at") <= time("sent_at"),
+        "{delivered}"
+    );
     assert_eq!(read(&site, "/api/v1/admin/held").await["held"], json!([]));
     sign_in(&site, "annna").await;
     work(&site).await;
