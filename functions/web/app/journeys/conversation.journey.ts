@@ -49,6 +49,38 @@ test('a reply, an edit, a reaction and a deletion are seen by the other one at o
   for (const page of [max, anna]) await expect(row(page, 'Ich, ab 11 Uhr')).toHaveCount(0)
 })
 
+test('a deleted message is gone from the reply that somebody is writing, and from their device', async ({ browser }) => {
+  const bert = await Person.of('weber')
+  const room = await bert.room(`Gelöscht ${run}`, ['mueller'])
+  const { event_id } = await bert.send(room, 'GEHEIM-77 liegt im Spind')
+  const page = await open(browser, 'mueller', roomPath(room))
+  await act(page, 'GEHEIM-77', 'Antworten')
+  await expect(page.getByText('Antwort auf Bernd Weber')).toBeVisible()
+  const field = page.getByLabel(`Nachricht an Gelöscht ${run}`)
+  await field.fill('Danke, hole ich')
+  // The pause before a draft is stored.
+  await page.waitForTimeout(800)
+  await bert.delete(`/api/v1/messages/${encodeURIComponent(room)}/${encodeURIComponent(event_id)}`)
+  const gone = page.getByText('Die Nachricht, auf die Sie antworten, wurde gelöscht.')
+  for (const isReloaded of [false, true]) {
+    if (isReloaded) await page.reload()
+    await expect(gone).toBeVisible()
+    await expect(field).toHaveValue('Danke, hole ich')
+    await expect(page.getByText('GEHEIM-77')).toHaveCount(0)
+  }
+  const stored = await page.evaluate(async () => {
+    const result = <T>(request: IDBRequest<T>) => new Promise<T>((resolve) => (request.onsuccess = () => resolve(request.result)))
+    const names = (await indexedDB.databases()).flatMap(({ name }) => (name?.startsWith('messenger ') ? [name] : []))
+    const drafts = names.map(async (name) => result((await result(indexedDB.open(name))).transaction('drafts').objectStore('drafts').getAll()))
+    return JSON.stringify(await Promise.all(drafts))
+  })
+  expect(stored).toContain('Danke, hole ich')
+  expect(stored).not.toContain('GEHEIM-77')
+  await field.press('Enter')
+  await expect.poll(() => bert.texts(room)).toEqual(['Danke, hole ich'])
+  await expect(page.getByRole('article', { name: 'Noch nicht gesendet' })).toHaveCount(0)
+})
+
 test('a mention is offered by name, marks its message, and counts in the list', async ({ browser }) => {
   const bert = await Person.of('weber')
   const room = await bert.room(`Erwähnt ${run}`, ['mueller', 'schmidt'])

@@ -13,6 +13,8 @@ export class ApiError extends Error {
     readonly requestId: string | null,
     /** Seconds of `Retry-After`; `null` if it was not sent. */
     readonly retryAfter: number | null,
+    /** JSON Pointers of the wrong fields. */
+    readonly fields: readonly string[] = [],
   ) {
     super(message)
   }
@@ -40,6 +42,7 @@ export function apiError(status: number, body: unknown, header: (name: string) =
     typeof problem.detail === 'string' ? problem.detail : `HTTP ${status}`,
     problem.request_id ?? header('x-request-id'),
     Number.isFinite(seconds) ? seconds : null,
+    problem.errors?.map(({ pointer }) => pointer),
   )
 }
 

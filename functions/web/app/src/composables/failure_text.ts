@@ -2,15 +2,17 @@
 import { useI18n } from 'vue-i18n'
 import { ApiError } from '@/api/problem'
 
-/** Returns a function that returns the text for a failure or a code. */
-export function useFailureText(): (failure: unknown) => string {
+/** Returns a function that returns the text for a failure, or for a code with the detail of the service. */
+export function useFailureText(): (failure: unknown, detail?: string | null) => string {
   const { t, te } = useI18n()
-  const byCode = (code: string, status: number): string => {
+  const byCode = (code: string, status: number, detail: string): string => {
     if (te(`error.${code}`)) return t(`error.${code}`)
-    return status >= 500 || status === 0 ? t('error.service') : t('error.refused', { code })
+    if (status >= 500 || status === 0) return t('error.service')
+    // An answer of another program has no code, and no detail.
+    return detail === '' || code.startsWith('status_') ? t('error.refused', { code }) : t('error.refusedBecause', { detail })
   }
-  return (failure) => {
-    if (typeof failure === 'string') return byCode(failure, 400)
-    return failure instanceof ApiError ? byCode(failure.code, failure.status) : t('error.no_answer')
+  return (failure, detail) => {
+    if (typeof failure === 'string') return byCode(failure, 400, detail ?? '')
+    return failure instanceof ApiError ? byCode(failure.code, failure.status, failure.message) : t('error.no_answer')
   }
 }

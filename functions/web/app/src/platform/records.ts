@@ -4,18 +4,12 @@
 export interface Draft {
   readonly text: string
   readonly files: readonly { readonly id: string; readonly file: File }[]
-  /** The message that it replies to. */
-  readonly reply: Quote | null
+  /** The message that it replies to. Its text is not stored: it may be deleted at any time. */
+  readonly reply: { readonly eventId: string } | null
   /** The mentioned members, as far as their names stand in the text. */
   readonly mentions: readonly Mention[]
   /** The new text of an older message, which is edited in its place. */
   readonly edit: { readonly eventId: string; readonly text: string } | null
-}
-
-interface Quote {
-  readonly eventId: string
-  readonly name: string
-  readonly text: string
 }
 
 export interface Mention {
@@ -36,6 +30,8 @@ export interface OutboxEntry {
   file: File | null
   replyTo?: string | undefined
   mentions?: { hub_user_ids: string[]; room: boolean } | undefined
+  /** The mentions as they were chosen, for a text that goes back into the composer. */
+  chosen?: readonly Mention[] | undefined
   /** Milliseconds at the server: the order within a room. */
   createdAt: number
   state: OutboxState

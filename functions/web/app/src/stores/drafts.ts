@@ -13,17 +13,22 @@ const isEmpty = ({ text, files, reply, edit }: Draft): boolean => text === '' &&
 
 export const useDrafts = defineStore('drafts', () => {
   const all = shallowReactive(new Map<string, Draft>())
+  const changed = new Set<string>()
+  const store = useDebounceFn(flush, PAUSE)
   let database: UserDatabase | null = null
 
   const get = (room: string): Draft => all.get(room) ?? NO_DRAFT
 
   async function start(stored: UserDatabase): Promise<void> {
     database = stored
-    for (const { room, ...draft } of await stored.all('drafts')) if (!all.has(room)) all.set(room, { ...NO_DRAFT, ...draft })
+    for (const { room, ...draft } of await stored.all('drafts')) {
+      if (all.has(room)) continue
+      all.set(room, { ...NO_DRAFT, ...draft, reply: draft.reply === null ? null : { eventId: draft.reply.eventId } })
+      // Earlier versions stored the text of the message that a draft replies to.
+      if (draft.reply !== null && 'text' in draft.reply) changed.add(room)
+    }
+    if (changed.size > 0) void store()
   }
-
-  const changed = new Set<string>()
-  const store = useDebounceFn(flush, PAUSE)
 
   /** Stores changed drafts at once. */
   async function flush(): Promise<void> {
@@ -60,5 +65,10 @@ export const useDrafts = defineStore('drafts', () => {
     return draft
   }
 
-  return { all, get, start, change, addFiles, removeFile, take, flush }
+  /** Ends the edit of a message that was deleted: it holds its text. */
+  function redacted(room: string, eventId: string): void {
+    if (get(room).edit?.eventId === eventId) change(room, { edit: null })
+  }
+
+  return { all, get, start, change, addFiles, removeFile, take, redacted, flush }
 })

@@ -11,6 +11,7 @@ import { useDrafts } from './drafts'
 import { useInbox } from './inbox'
 import type { InboxEntry } from './inbox_entries'
 import { useOutbox } from './outbox'
+import { useRedactions } from './redactions'
 import { useRooms } from './rooms'
 import { useSession } from './session'
 import { useTimelines } from './timelines'
@@ -35,6 +36,7 @@ export const useLive = defineStore('live', () => {
   const inbox = useInbox()
   const outbox = useOutbox()
   const drafts = useDrafts()
+  const redactions = useRedactions()
   /** Events whose type this version does not know. */
   const unknownEvents = ref(0)
   let feed: Feed | null = null
@@ -106,8 +108,11 @@ export const useLive = defineStore('live', () => {
       case 'reset':
         reset()
         break
-      case 'message_edited':
       case 'message_redacted':
+        redactions.add(event.event_id)
+        drafts.redacted(event.room_id, event.event_id)
+        break
+      case 'message_edited':
       case 'reaction':
       case 'room_joined':
       case 'unread':

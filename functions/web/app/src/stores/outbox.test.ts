@@ -121,4 +121,18 @@ describe('the outbox', () => {
     await pass(100)
     expect(send.mock.calls[0]?.[1]).toEqual({ body: '**Ja**', format: 'markdown', reply_to: '$1', mentions })
   })
+
+  it('says that the message of a reply is gone, and sends it again without the reference', async () => {
+    send.mockRejectedValueOnce(new ApiError(422, 'invalid_request', 'reply_to: must be the event_id of a message of this room', null, null, ['/reply_to']))
+    const outbox = useOutbox()
+    await outbox.start(database(), () => {})
+    void outbox.add('!a', { body: 'Ja', replyTo: '$gone' })
+    await pass(100)
+    const [entry] = outbox.shown
+    expect([entry?.state, entry?.code]).toEqual(['failed', 'reply_gone'])
+    send.mockImplementation(async (_, { body }) => answer(body))
+    outbox.retry(entry?.txnId ?? '')
+    await pass(100)
+    expect([send.mock.calls[1]?.[1], outbox.isEmpty]).toEqual([{ body: 'Ja' }, true])
+  })
 })

@@ -16,6 +16,9 @@ import type { OutboxEntry } from '@/platform/records'
 const PAUSE = 1_000
 const PAUSE_MAX = 30_000
 
+/** The code of a reply whose message was deleted: it is sent without the reference, or not at all. */
+export const REPLY_GONE = 'reply_gone'
+
 export const useOutbox = defineStore('outbox', () => {
   const entries = shallowRef<readonly OutboxEntry[]>([])
   /** The fraction of each file that was sent, by transaction id. */
@@ -42,7 +45,7 @@ export const useOutbox = defineStore('outbox', () => {
     for (const room of new Set(entries.value.map(({ room }) => room))) void work(room)
   }
 
-  async function add(room: string, content: Pick<OutboxEntry, 'body' | 'replyTo' | 'mentions'> | { file: File }): Promise<void> {
+  async function add(room: string, content: Pick<OutboxEntry, 'body' | 'replyTo' | 'mentions' | 'chosen'> | { file: File }): Promise<void> {
     const createdAt = Math.max(serverNow(), (entries.value.at(-1)?.createdAt ?? 0) + 1)
     const base = { txnId: randomId(), room, createdAt, state: 'waiting' as const, code: null, detail: null }
     const entry: OutboxEntry = { ...base, body: '', file: null, ...content }
@@ -114,7 +117,8 @@ export const useOutbox = defineStore('outbox', () => {
       update(txnId, { state: thrown.status === 502 || thrown.status === 504 ? 'unknown' : 'waiting' })
       return (thrown.retryAfter ?? 0) * 1000
     }
-    update(txnId, { state: 'failed', code: thrown.code, detail: thrown.message })
+    const code = thrown.fields.includes('/reply_to') ? REPLY_GONE : thrown.code
+    update(txnId, { state: 'failed', code, detail: thrown.message })
     return null
   }
 
@@ -147,8 +151,10 @@ export const useOutbox = defineStore('outbox', () => {
     for (const endPause of working.values()) endPause?.()
   }
 
+  /** Sends a failed entry again; a reply whose message is gone, without the reference. */
   function retry(txnId: string): void {
-    update(txnId, { state: 'waiting', code: null, detail: null })
+    const isReplyGone = entries.value.some((one) => one.txnId === txnId && one.code === REPLY_GONE)
+    update(txnId, { state: 'waiting', code: null, detail: null, ...(isReplyGone ? { replyTo: undefined } : {}) })
     const entry = entries.value.find((one) => one.txnId === txnId)
     if (entry !== undefined) void work(entry.room)
   }

@@ -1,6 +1,6 @@
 // The request fields of a text.
 import { expect, it } from 'vitest'
-import { mentionsIn, textOf } from './texts'
+import { BYTES_MAX, LENGTH_MAX, mentionsIn, sizeOf, textOf } from './texts'
 
 it('is Markdown only with marks that nobody writes by chance', () => {
   const marked = ['**Achtung**', '`E-401`', '- Öl\n- Filter', '1. Tür zu', '> zitiert', '[Plan](https://x.de)', '# Schicht']
@@ -14,4 +14,10 @@ it('mentions those whose mention still stands in it', () => {
   expect(mentionsIn('@Anna Schmidt und @Bernd', chosen)).toEqual({ hub_user_ids: ['anna'], room: false })
   expect(mentionsIn('@alle: Pause', chosen)).toEqual({ hub_user_ids: [], room: true })
   expect(mentionsIn('Hallo', chosen)).toBeUndefined()
+})
+
+it('has more bytes than characters: emoji reach the limit of bytes first', () => {
+  expect(sizeOf('ä\n👍')).toEqual({ characters: 3, bytes: 10 })
+  const { characters, bytes } = sizeOf('😀'.repeat(18_000))
+  expect([characters <= LENGTH_MAX, bytes > BYTES_MAX]).toEqual([true, true])
 })

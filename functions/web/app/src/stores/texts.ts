@@ -2,6 +2,15 @@
 import type { Text } from '@/api/calls'
 import type { Draft, Mention } from '@/platform/records'
 
+/** The most characters of a message, and the most bytes beside its other fields. */
+export const LENGTH_MAX = 20_000
+export const BYTES_MAX = 59_000
+
+/** Returns the number of characters of a text, and that of its bytes as the service counts them. */
+export function sizeOf(text: string): { characters: number; bytes: number } {
+  return { characters: [...text].length, bytes: new TextEncoder().encode(JSON.stringify(text)).length }
+}
+
 /** Marks that do not occur by chance: strong text, code, links, headings, quotes and lists. */
 const MARKED = /\*\*\S|__\S|~~\S|`|\[[^\]\n]+\]\([^)\s]+\)|^(#{1,6}|[-*+]|\d{1,3}[.)]|>) /m
 

@@ -12,9 +12,6 @@ import type { Row } from '@/stores/timeline'
 import { useTimelines } from '@/stores/timelines'
 import { useToasts } from '@/stores/toasts'
 
-/** Characters of a message that a reply shows. */
-const QUOTED = 200
-
 export function useMessageActs() {
   const { t } = useI18n()
   const session = useSession()
@@ -47,8 +44,7 @@ export function useMessageActs() {
   }
 
   function reply(row: Row): void {
-    const quote = { eventId: row.event_id, name: row.sender_display_name, text: row.body.slice(0, QUOTED) }
-    drafts.change(row.room_id, { reply: quote })
+    drafts.change(row.room_id, { reply: { eventId: row.event_id } })
   }
 
   function startEdit(row: Row): void {
