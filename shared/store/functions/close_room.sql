@@ -14,9 +14,9 @@ declare
     base  bigint := (select position from feed_head);
     ended bigint;
 begin
-    insert into events (position, tenant_id, audience, kind, room_id, room)
+    insert into events (position, tenant_id, audience, kind, leave_reason, room_id, room)
     select base + row_number() over (order by seen.hub_user_id), p_tenant,
-           format('t%s:u:%s', p_tenant, seen.hub_user_id), 'room_left', p_room,
+           format('t%s:u:%s', p_tenant, seen.hub_user_id), 'room_left', 'closed', p_room,
            row(seen.display_name, seen.room_type, seen.topic, seen.entity_type, seen.entity_id, seen.last_message_ts,
                seen.unread_count, null, seen.encrypted, seen.mention_count, seen.muted, null)::room_snapshot
     from room_views seen

@@ -63,7 +63,7 @@ create table events (
     notification_created_at timestamptz,
     -- The room that the event is about; null if there is none, or if it is still to be created.
     room_id         text,
-    -- The fields of the event, as the text of a JSON object; null if they stand in the next four columns.
+    -- The fields of the event, as the text of a JSON object; null if they stand in the next five columns.
     payload         text,
     -- The number of unread messages that are left (`unread`).
     unread_count    bigint,
@@ -71,6 +71,8 @@ create table events (
     mention_count   bigint,
     -- The new role of the user (`role_changed`).
     role            text,
+    -- The reason of `room_left`: `closed`; null if only this membership has ended.
+    leave_reason    text,
     -- The room (`room_joined`, `room_left`); null if it is not registered.
     room            room_snapshot,
     -- The message or reaction whose content the payload holds: a redaction finds the event by it.

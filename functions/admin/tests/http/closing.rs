@@ -62,7 +62,7 @@ async fn a_closed_room_is_gone_for_everybody() {
     assert_eq!(site.homeserver.room_by_alias(&key().alias()), None, "the alias is free");
     let left =
         "select count(*) from events where kind = 'room_left' and audience = 't1:u:anna' and room_id = $1
-        and (room).last_message is null";
+        and (room).last_message is null and leave_reason = 'closed'";
     let left: i64 = site.client().await.query_one(left, &[&room.as_str()]).await.expect("a count").get(0);
     assert_eq!(left, 1);
 

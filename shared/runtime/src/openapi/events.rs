@@ -7,7 +7,7 @@ use messenger_core::event::{
     Kind, STORED,
     payload::{
         InboxRead, Membership, MessageEdited, MessageRedacted, NewMessage, Notification, NotificationSent,
-        Reaction, RoleChanged, RoomMuted, Typing, Unread,
+        Reaction, RoleChanged, RoomLeft, RoomMuted, Typing, Unread,
     },
 };
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
@@ -82,7 +82,8 @@ fn stored(kind: Kind, generator: &mut SchemaGenerator) -> Value {
         Kind::MessageEdited => MessageEdited::json_schema(generator).into(),
         Kind::MessageRedacted => MessageRedacted::json_schema(generator).into(),
         Kind::Reaction => Reaction::json_schema(generator).into(),
-        Kind::RoomJoined | Kind::RoomLeft => Membership::json_schema(generator).into(),
+        Kind::RoomJoined => Membership::json_schema(generator).into(),
+        Kind::RoomLeft => RoomLeft::json_schema(generator).into(),
         Kind::Unread => Unread::json_schema(generator).into(),
         Kind::RoomMuted => RoomMuted::json_schema(generator).into(),
         Kind::AccessWithdrawn => object(&json!({})),

@@ -5,7 +5,7 @@ use messenger_core::{
     error::Failure,
     event::{
         Audience, Event, Kind, Payload,
-        payload::{self, EventPayload, Membership, RoleChanged, Unread},
+        payload::{self, EventPayload, LeaveReason, Membership, RoleChanged, RoomLeft, Unread},
     },
     id::{EventId, NotificationId, Position, RoomId},
     room::Room,
@@ -19,7 +19,7 @@ use crate::{error::fault, room_views};
 macro_rules! columns {
     () => {
         "position, audience, kind, notification_id, notification_created_at, payload, about, is_redaction,
-            unread_count, mention_count, role, room_id, (room).display_name, (room).room_type, (room).topic,
+            unread_count, mention_count, role, leave_reason, room_id, (room).display_name, (room).room_type, (room).topic,
             (room).entity_type, (room).entity_id, (room).last_message_ts, (room).unread_count,
             (room).last_message, (room).encrypted, (room).mention_count, (room).muted, (room).read_event_id"
     };
@@ -34,7 +34,7 @@ pub(super) const READING: &str = "reading the event log";
 pub(super) const COUNT: usize = ROOM + 13;
 
 /// The first column of a room: its id, followed by its name.
-const ROOM: usize = 11;
+const ROOM: usize = 12;
 
 /// Reads an event.
 pub(super) fn event(row: &Row) -> Result<Event> {
@@ -62,10 +62,13 @@ fn payload(row: &Row, kind: Kind, room: Option<&RoomId>) -> Result<Payload> {
     let incomplete = || broken("an event without its fields");
     let room_id = || room.ok_or_else(incomplete);
     let seen = snapshot(row)?;
-    let membership = |room_id| Membership { room_id, room: seen.as_ref().map(payload::Room::from) };
+    let seen = seen.as_ref().map(payload::Room::from);
     let payload = match kind {
-        Kind::RoomJoined => EventPayload::RoomJoined(membership(room_id()?)),
-        Kind::RoomLeft => EventPayload::RoomLeft(membership(room_id()?)),
+        Kind::RoomJoined => EventPayload::RoomJoined(Membership { room_id: room_id()?, room: seen }),
+        Kind::RoomLeft => {
+            let reason = row.get::<_, Option<&str>>(11).and_then(LeaveReason::parse);
+            EventPayload::RoomLeft(RoomLeft { room_id: room_id()?, room: seen, reason })
+        }
         Kind::Unread => {
             let count = |column| row.get::<_, Option<i64>>(column).ok_or_else(incomplete);
             let (unread_count, mention_count) = (count(8)?, count(9)?);

@@ -38,7 +38,8 @@ async fn a_closed_room_is_gone_here_and_on_the_homeserver() {
 
     let closed = close(&chief, &room).await;
     assert_eq!((closed.status, &closed.body["deleted"]), (StatusCode::OK, &json!(true)), "{}", closed.body);
-    assert_eq!(stream.next_of("room_left").await["room_id"], room.as_str());
+    let left = stream.next_of("room_left").await;
+    assert_eq!((&left["room_id"], &left["reason"]), (&json!(room), &json!("closed")));
     assert_eq!(anna.post(&format!("{path}/join"), &json!({})).await.status, StatusCode::NOT_FOUND);
     assert_eq!(anna.get(&format!("{path}/members")).await.status, StatusCode::NOT_FOUND);
     let text = json!({ "room_id": room, "body": "hello" });

@@ -131,11 +131,11 @@ pub async fn each_event_of_a_user_has_the_payload_of_its_typed_form(store: &dyn 
     let viewer = Identity { role: Role::Viewer, ..identity("bert") };
     ports.users.sign_in(&viewer, "bert").await?;
     ports.users.sign_in(&Identity { tenant: OTHER_TENANT, ..viewer }, "bert").await?;
-    let membership = |room| payload::Membership { room_id: &room_id, room: Some(payload::Room::from(room)) };
+    let seen = |room| Some(payload::Room::from(room));
     let expected = [
-        EventPayload::RoomJoined(membership(&joined)),
+        EventPayload::RoomJoined(payload::Membership { room_id: &room_id, room: seen(&joined) }),
         EventPayload::Unread(Unread { room_id: &room_id, unread_count: 0, mention_count: 0 }),
-        EventPayload::RoomLeft(membership(&left)),
+        EventPayload::RoomLeft(payload::RoomLeft { room_id: &room_id, room: seen(&left), reason: None }),
         EventPayload::RoleChanged(RoleChanged { role: Role::Viewer }),
         EventPayload::AccessWithdrawn {},
     ];

@@ -7,7 +7,7 @@ use messenger_core::{
     Result,
     event::{
         Audience, Kind, NewEvent,
-        payload::{self, EventPayload, Membership, RoomMuted},
+        payload::{self, EventPayload, Membership, RoomLeft, RoomMuted},
     },
     id::{HubUserId, Position, RoomId, TenantId},
     port::{Memberships, ReaderRights},
@@ -115,10 +115,10 @@ impl State {
         view: Option<&Room>,
     ) {
         let audience = Audience::User(tenant, user.clone());
-        let membership = Membership { room_id: room, room: view.map(payload::Room::from) };
+        let seen = view.map(payload::Room::from);
         let payload = match kind {
-            Kind::RoomLeft => EventPayload::RoomLeft(membership),
-            _ => EventPayload::RoomJoined(membership),
+            Kind::RoomLeft => EventPayload::RoomLeft(RoomLeft { room_id: room, room: seen, reason: None }),
+            _ => EventPayload::RoomJoined(Membership { room_id: room, room: seen }),
         };
         let payload = payload.serialise().expect("the fields are an object");
         let about = self.conversation.summaries.get(room).and_then(|summary| summary.last_event.clone());

@@ -40,7 +40,7 @@ pub enum EventPayload<'a> {
     /// `room_joined`.
     RoomJoined(Membership<'a>),
     /// `room_left`.
-    RoomLeft(Membership<'a>),
+    RoomLeft(RoomLeft<'a>),
     /// `unread`.
     Unread(Unread<'a>),
     /// `room_muted`.
@@ -213,14 +213,43 @@ pub struct Reaction<'a> {
     pub timestamp: Timestamp,
 }
 
-/// A room that a user came into or is out of.
+/// A room that a user came into.
 #[derive(Debug, Clone, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Membership<'a> {
-    /// The room as the user sees or saw it; `None` if it is not known any more.
+    /// The room as the user sees it; `None` if it is not known any more.
     pub room: Option<Room<'a>>,
     /// The id of the room.
     pub room_id: &'a RoomId,
+}
+
+/// A room that a user is out of.
+#[derive(Debug, Clone, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct RoomLeft<'a> {
+    /// The room as the user saw it; `None` if it is not known any more.
+    pub room: Option<Room<'a>>,
+    /// The id of the room.
+    pub room_id: &'a RoomId,
+    /// The reason, if it is not the end of this one membership; left out otherwise.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<LeaveReason>,
+}
+
+/// The reason why a user is out of a room.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub enum LeaveReason {
+    /// An administrator has closed the room for all members.
+    Closed,
+}
+
+impl LeaveReason {
+    /// Parses the stored form; `None` if it is unknown.
+    pub fn parse(stored: &str) -> Option<Self> {
+        (stored == "closed").then_some(Self::Closed)
+    }
 }
 
 /// A room as one of its members sees it.
@@ -574,8 +603,11 @@ mod tests {
         let joined = Membership { room_id, room: Some(Room::from(&room)) };
         let json = r#"{"room":{"display_name":"Presse 7","encrypted":false,"entity_id":7,"entity_type":"machine","last_message":"läuft","last_message_ts":"2026-01-31T12:00:00.000000Z","matrix_room_id":"!1","mention_count":1,"muted":false,"read_event_id":"$1","room_type":"entity","topic":null,"unread_count":2},"room_id":"!1"}"#;
         check(&EventPayload::RoomJoined(joined), Kind::RoomJoined, json);
-        let left = Membership { room_id, room: None };
+        let left = RoomLeft { room_id, room: None, reason: None };
         check(&EventPayload::RoomLeft(left), Kind::RoomLeft, r#"{"room":null,"room_id":"!1"}"#);
+        let closed = RoomLeft { room_id, room: None, reason: Some(LeaveReason::Closed) };
+        let json = r#"{"room":null,"room_id":"!1","reason":"closed"}"#;
+        check(&EventPayload::RoomLeft(closed), Kind::RoomLeft, json);
         let unread = Unread { room_id, unread_count: 3, mention_count: 1 };
         check(
             &EventPayload::Unread(unread),
