@@ -16,6 +16,9 @@ import { tab } from '@/platform/storage'
  */
 export type Reason = string
 
+/** Refusals after which nothing may stay on the page: an administrator has logged the user out, or they have moved. */
+const WITHDRAWN = new Set(['token_revoked', 'token_superseded'])
+
 export const useSession = defineStore('session', () => {
   const status = ref<'starting' | 'signed-in' | 'signed-out'>('starting')
   const reason = ref<Reason>('no_token')
@@ -32,6 +35,8 @@ export const useSession = defineStore('session', () => {
   const channel = openSessionChannel({
     current: () => (status.value === 'signed-in' && !isExpired.value && token.value !== null ? { token: token.value, user: key.value } : null),
     onSignedIn: ({ user, token: fresh }) => {
+      // A user whom the administration had logged out has signed in again.
+      if (status.value === 'signed-out' && WITHDRAWN.has(reason.value) && user === key.value) return startAgain(fresh)
       if (status.value !== 'signed-in') return
       if (user !== key.value) end('other_user')
       else if (isExpired.value) accept(fresh)
@@ -39,10 +44,12 @@ export const useSession = defineStore('session', () => {
     onSignedOut: (user) => user === key.value && end('signed_out'),
   })
 
-  onUnauthorized((error) => {
+  onUnauthorized(({ code }) => {
     if (status.value !== 'signed-in') return
+    // Drafts and the outbox stay on the device, for the next sign-in of the same user.
+    if (WITHDRAWN.has(code)) return end(code)
     isExpired.value = true
-    reason.value = error.code
+    reason.value = code
   })
 
   /** Continues the early sign-in. If there is none, signs in with the token of another tab. */
@@ -61,11 +68,8 @@ export const useSession = defineStore('session', () => {
   async function enter(identity: Promise<Identity>, configured: Promise<unknown> = Promise.resolve()): Promise<void> {
     try {
       const [{ token: known, user }] = await Promise.all([identity, configured])
-      if (me.value !== null && me.value.hub_user_id !== user.hub_user_id) {
-        // No data of the previous user stays on the page.
-        tab.set(TOKEN, known)
-        return location.reload()
-      }
+      const isOther = me.value !== null && (me.value.hub_user_id !== user.hub_user_id || tenantOf(token.value) !== tenantOf(known))
+      if (isOther || (me.value !== null && status.value === 'signed-out')) return startAgain(known)
       token.value = known
       me.value = user
       database.value ??= new UserDatabase(`messenger ${key.value}`, () => (isMemoryOnly.value = true))
@@ -74,6 +78,12 @@ export const useSession = defineStore('session', () => {
     } catch (thrown) {
       refuse(thrown)
     }
+  }
+
+  /** Loads the page anew, so that no data of an earlier sign-in stays on it. */
+  function startAgain(known: string): void {
+    tab.set(TOKEN, known)
+    location.reload()
   }
 
   function accept(fresh: string): void {
@@ -100,6 +110,7 @@ export const useSession = defineStore('session', () => {
     if (why === 'signed_out') database.value = null
     setToken(null)
     reason.value = why
+    isExpired.value = false
     status.value = 'signed-out'
   }
 
