@@ -7,17 +7,23 @@ import App from './App.vue'
 import { signIn } from './early'
 import { createTranslations } from './locales'
 import { followCovered } from './platform/covered'
-import { reloadOnStaleBuild } from './platform/stale_build'
+import { watchMissingParts } from './platform/stale_build'
 import { createPages } from './router'
 import { useSession } from './stores/session'
 import { useSettings } from './stores/settings'
+import { useToasts } from './stores/toasts'
 
-reloadOnStaleBuild()
 followCovered()
 
 const app = createApp(App)
 app.use(createPinia()).use(PiniaColada)
-app.use(createTranslations(useSettings()))
+const translations = createTranslations(useSettings())
+app.use(translations)
+watchMissingParts((reason) => {
+  const { t } = translations.global
+  const isOffline = reason === 'offline'
+  useToasts().show({ title: t(isOffline ? 'part.offline' : 'part.failed'), text: t(isOffline ? 'part.offlineText' : 'part.failedText'), to: null, tone: 'neutral' })
+})
 app.use(createPages())
 void useSession().start(signIn)
 app.mount('#app')

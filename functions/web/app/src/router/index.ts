@@ -1,6 +1,8 @@
 // The paths of the application, below the page's <base>.
 import { createRouter, createWebHistory } from 'vue-router'
 import ChatPage from '@/features/chat/ChatPage.vue'
+import { closeLayers, followHistory } from '@/platform/layers'
+import { later } from '@/platform/parts'
 import { ADMIN_PAGES, type AdminPage, routeOf } from './admin_pages'
 
 declare module 'vue-router' {
@@ -25,11 +27,11 @@ export function createPages() {
     routes: [
       { path: '/', redirect: '/chat' },
       { path: '/chat/:room?', name: 'chat', component: ChatPage, props: true, meta: { title: 'nav.chat' } },
-      { path: '/suche', name: 'search', component: () => import('@/features/search/SearchPage.vue'), meta: { title: 'nav.search' } },
-      { path: '/meldungen', name: 'inbox', component: () => import('@/features/inbox/InboxPage.vue'), meta: { title: 'nav.inbox' } },
-      { path: '/einstellungen', name: 'settings', component: () => import('@/features/settings/SettingsPage.vue'), meta: { title: 'nav.settings' } },
+      { path: '/suche', name: 'search', component: later(() => import('@/features/search/SearchPage.vue')), meta: { title: 'nav.search' } },
+      { path: '/meldungen', name: 'inbox', component: later(() => import('@/features/inbox/InboxPage.vue')), meta: { title: 'nav.inbox' } },
+      { path: '/einstellungen', name: 'settings', component: later(() => import('@/features/settings/SettingsPage.vue')), meta: { title: 'nav.settings' } },
       ...administration,
-      { path: '/:rest(.*)*', name: 'not-found', component: () => import('@/features/session/NotFoundPage.vue'), meta: { title: 'nav.notFound' } },
+      { path: '/:rest(.*)*', name: 'not-found', component: later(() => import('@/features/session/NotFoundPage.vue')), meta: { title: 'nav.notFound' } },
     ],
   })
 }
