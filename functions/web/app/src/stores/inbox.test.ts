@@ -3,7 +3,7 @@ import 'fake-indexeddb/auto'
 import { createPinia, setActivePinia } from 'pinia'
 import { beforeEach, describe, expect, it, vi } from 'vitest'
 import { inbox as fetchInbox, readInbox } from '@/api/calls'
-import { NoAnswer } from '@/api/problem'
+import { ApiError, NoAnswer } from '@/api/problem'
 import type { NotificationEvent } from '@/api/types'
 import { UserDatabase } from '@/platform/database'
 import { useInbox } from './inbox'
@@ -84,6 +84,17 @@ describe('the inbox', () => {
     expect(after.entries[0]?.isRead).toBe(true)
     await vi.waitFor(() => expect(readInbox).toHaveBeenCalledWith({ ids: [1] }))
     await vi.waitFor(async () => expect((await database(name).get('values', 'unsaid'))?.value).toEqual([]))
+  })
+
+  it('tells again by itself what the service could not store', async () => {
+    vi.mocked(fetchInbox).mockResolvedValue({ notifications: [told(1)], next_before: null, unread_count: 1 })
+    vi.mocked(readInbox).mockRejectedValueOnce(new ApiError(503, 'database_unavailable', '', null, 1))
+    const inbox = useInbox()
+    const stored = database()
+    await inbox.start(stored)
+    inbox.markRead([1])
+    await vi.waitFor(() => expect(readInbox).toHaveBeenCalledTimes(2), { timeout: 5_000 })
+    await vi.waitFor(async () => expect((await stored.get('values', 'unsaid'))?.value).toEqual([]))
   })
 
   it('takes a live one once, with its message, and what another device has read', async () => {

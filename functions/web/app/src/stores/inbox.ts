@@ -8,6 +8,7 @@ import { ApiError, type Failure, failureOf } from '@/api/problem'
 import type { InboxReadEvent, NotificationEvent, NotificationSentEvent } from '@/api/types'
 import type { UserDatabase } from '@/platform/database'
 import { entryOf, type InboxEntry, withEntries, withRead } from './inbox_entries'
+import { untilTaken } from './retry'
 
 /** Entries of the first page, and urgent ones that may be further back. */
 const FIRST = 100
@@ -116,27 +117,33 @@ export const useInbox = defineStore('inbox', () => {
     markRead(entries.value.filter((entry) => entry.room === room && !entry.isUrgent && !entry.isRead).map(({ id }) => id))
   }
 
-  let isTelling = false
-  /** Reports seen notifications to the service. After a failure it reports again at the next connection. */
-  async function tell(): Promise<void> {
-    await database?.put('values', { key: 'unsaid', value: [...unsaid] })
-    if (isTelling || unsaid.size === 0) return
-    isTelling = true
+  /** Reports seen notifications to the service until it has taken them: until then they ring on other devices. */
+  const report = untilTaken(async () => {
     try {
       for (let ids = [...unsaid].slice(0, IDS_MAX); ids.length > 0; ids = [...unsaid].slice(0, IDS_MAX)) {
         const { unread_count } = await readInbox({ ids }).catch(refusal)
         for (const id of ids) unsaid.delete(id)
         unreadCount.value = Math.max(0, (unread_count ?? unreadCount.value) - unsaid.size)
       }
-    } catch {
-      // No response: the report is repeated after the next connection.
     } finally {
-      isTelling = false
-      await database?.put('values', { key: 'unsaid', value: [...unsaid] })
+      await keepUnsaid()
     }
+  })
+
+  const keepUnsaid = async () => database?.put('values', { key: 'unsaid', value: [...unsaid] })
+
+  async function tell(): Promise<void> {
+    await keepUnsaid()
+    if (unsaid.size > 0) report.begin()
   }
 
-  return { entries, unreadCount, urgent, isLoaded, failure, start, load, page, add, sent, applyRead, markRead, markAllRead, markRoomRead, tell }
+  /** Reports at once, since the connection is back. */
+  function tellNow(): void {
+    report.retryNow()
+    void tell()
+  }
+
+  return { entries, unreadCount, urgent, isLoaded, failure, start, load, page, add, sent, applyRead, markRead, markAllRead, markRoomRead, tellNow }
 })
 
 /** A refusal that a repetition does not change ends the report; all other failures throw. */

@@ -64,7 +64,8 @@ export const useLive = defineStore('live', () => {
     if (connection.isUp && !wasUp) {
       typing.clear()
       outbox.retryNow()
-      void inbox.tell()
+      inbox.tellNow()
+      rooms.reportAgain()
       if (beginsLate) reset()
       beginsLate = false
     }

@@ -2,19 +2,29 @@
 import { useThrottleFn } from '@vueuse/core'
 import { defineStore } from 'pinia'
 import { computed, ref, shallowRef } from 'vue'
-import { rooms as fetchRooms } from '@/api/calls'
+import { markRead, rooms as fetchRooms } from '@/api/calls'
 import { type Failure, failureOf } from '@/api/problem'
-import type { NewMessageEvent, Room, StreamedEvent, UnreadEvent } from '@/api/types'
+import type { NewMessageEvent, Room, RoomLeftEvent, StreamedEvent, UnreadEvent } from '@/api/types'
+import { type RepeatedCall, untilTaken } from './retry'
 import { compareActivity, sectionOf, SECTIONS } from './sections'
 
 /** The least time between two readings of the list because of events, in milliseconds. */
 const AGAIN = 2_000
+
+/** A room of which this user is no longer a member. */
+export interface LeftRoom {
+  readonly name: string
+  /** Whether an administrator has closed it for all members. */
+  readonly isClosed: boolean
+}
 
 /** Returns whether a message mentions this user. */
 export const isMentioning = ({ mentions }: Pick<NewMessageEvent, 'mentions'>, me: string): boolean => mentions?.room || mentions?.hub_user_ids.includes(me) || false
 
 export const useRooms = defineStore('rooms', () => {
   const all = shallowRef<ReadonlyMap<string, Room>>(new Map())
+  /** The rooms that were left while this page is open. */
+  const left = shallowRef<ReadonlyMap<string, LeftRoom>>(new Map())
   const isLoaded = ref(false)
   const failure = shallowRef<Failure | null>(null)
   /** The room that the user is reading: its messages are not counted. */
@@ -68,9 +78,28 @@ export const useRooms = defineStore('rooms', () => {
   }
 
   function remove(id: string): void {
-    const left = new Map(all.value)
-    if (left.delete(id)) all.value = left
+    const others = new Map(all.value)
+    if (others.delete(id)) all.value = others
     lastMessages.delete(id)
+  }
+
+  const reports = new Map<string, RepeatedCall>()
+  /** Reports to the service that the user has read a room, as long as they are reading it. */
+  function reportRead(id: string): void {
+    const report = reports.get(id) ?? untilTaken(async () => (readRoom.value === id ? markRead(id) : null))
+    reports.set(id, report)
+    report.begin()
+  }
+
+  /** Reports again at once, since the connection is back. */
+  function reportAgain(): void {
+    for (const report of reports.values()) report.retryNow()
+  }
+
+  function leave({ room_id: id, room, reason }: RoomLeftEvent): void {
+    const name = all.value.get(id)?.display_name ?? room?.display_name ?? ''
+    left.value = new Map(left.value).set(id, { name, isClosed: reason === 'closed' })
+    remove(id)
   }
 
   /** Applies an event of the feed. `own` is the Matrix id of the user, `me` that of the Hub. */
@@ -80,7 +109,7 @@ export const useRooms = defineStore('rooms', () => {
     if (event.type === 'new_message') applyMessage(event, own, me)
     else if (event.type === 'unread') applyUnread(event)
     else if (event.type === 'room_muted') change(event.room_id, { muted: event.muted })
-    else if (event.type === 'room_left') remove(event.room_id)
+    else if (event.type === 'room_left') leave(event)
     else if (event.type === 'room_joined') void load()
     else if (event.type === 'notification' && event.room_id) void loadSoon()
     else if (event.type === 'message_edited' && !event.redacted) applyChange(event, event.body)
@@ -119,5 +148,5 @@ export const useRooms = defineStore('rooms', () => {
     else void loadSoon()
   }
 
-  return { all, sections, unreadCount, isLoaded, failure, readRoom, load, put, change, remove, apply }
+  return { all, left, sections, unreadCount, isLoaded, failure, readRoom, load, put, change, remove, apply, reportRead, reportAgain }
 })
