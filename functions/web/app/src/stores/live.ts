@@ -12,7 +12,7 @@ import { useInbox } from './inbox'
 import type { InboxEntry } from './inbox_entries'
 import { useOutbox } from './outbox'
 import { useRedactions } from './redactions'
-import { useRooms } from './rooms'
+import { type LeftRoom, useRooms } from './rooms'
 import { useSession } from './session'
 import { useTimelines } from './timelines'
 import { useTyping } from './typing'
@@ -24,7 +24,7 @@ export interface LiveListeners {
   /** A notification that was not known here before. */
   notification(entry: InboxEntry): void
   message(event: NewMessageEvent): void
-  roomLeft(room: string): void
+  roomLeft(room: string, left: LeftRoom): void
 }
 
 export const useLive = defineStore('live', () => {
@@ -97,7 +97,7 @@ export const useLive = defineStore('live', () => {
       case 'typing':
         return typing.apply(event, own)
       case 'room_left':
-        listeners?.roomLeft(event.room_id)
+        listeners?.roomLeft(event.room_id, rooms.left.get(event.room_id) ?? { name: '', isClosed: false })
         break
       case 'notification_sent':
         timelines.notificationSent(event)

@@ -58,8 +58,14 @@ describe('the room list', () => {
     await rooms.load()
     rooms.apply({ type: 'unread', room_id: '!a', unread_count: 2, mention_count: 1 } as StreamedEvent, '@me:hub')
     expect(rooms.all.get('!a')).toMatchObject({ unread_count: 2, mention_count: 1 })
-    rooms.apply({ type: 'room_left', room_id: '!a' } as StreamedEvent, '@me:hub')
-    expect(rooms.all.size).toBe(0)
+    rooms.apply({ type: 'room_left', room_id: '!a', room: null } as StreamedEvent, '@me:hub')
+    expect([rooms.all.size, rooms.left.get('!a')]).toEqual([0, { name: room('!a').display_name, isClosed: false }])
+  })
+
+  it('knows that a room was closed, also one that is not in the list', () => {
+    const rooms = useRooms()
+    rooms.apply({ type: 'room_left', room_id: '!b', room: room('!b', { display_name: 'Halle 3' }), reason: 'closed' } as unknown as StreamedEvent, '@me:hub')
+    expect(rooms.left.get('!b')).toEqual({ name: 'Halle 3', isClosed: true })
   })
 
   it('reads the list once more for events that come while it is being read', async () => {
