@@ -81,6 +81,20 @@ test('a deleted message is gone from the reply that somebody is writing, and fro
   await expect(page.getByRole('article', { name: 'Noch nicht gesendet' })).toHaveCount(0)
 })
 
+test('a formatted text has the line breaks of its sender, and its preview no marks', async ({ browser }) => {
+  const bert = await Person.of('weber')
+  const room = await bert.room(`Absätze ${run}`, ['mueller'])
+  await bert.send(room, '**Fett** Zeile 1\nZeile 2\nZeile 3\n\n- Öl\n- Filter', { format: 'markdown' })
+  const page = await open(browser, 'mueller', roomPath(room))
+  const text = row(page, 'Zeile 1').locator('.rich')
+  await expect(text.locator('p')).toHaveText('Fett Zeile 1Zeile 2Zeile 3')
+  expect(await text.locator('p').evaluate((element) => (element as HTMLElement).innerText)).toBe('Fett Zeile 1\nZeile 2\nZeile 3')
+  // Six lines with one gap: each break stands once.
+  const lines = await text.evaluate((element) => element.getBoundingClientRect().height / Number.parseFloat(getComputedStyle(element).lineHeight))
+  expect(lines).toBeLessThan(6)
+  await expect(page.getByRole('link', { name: `Absätze ${run}` })).toContainText('Fett Zeile 1 Zeile 2')
+})
+
 test('a mention is offered by name, marks its message, and counts in the list', async ({ browser }) => {
   const bert = await Person.of('weber')
   const room = await bert.room(`Erwähnt ${run}`, ['mueller', 'schmidt'])
