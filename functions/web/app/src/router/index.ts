@@ -22,8 +22,9 @@ export function createPages() {
     component: () => import('@/features/AdminGate.vue'),
     meta: { title: `adminPage.${page.name}`, adminPage: page.name } as const,
   }))
-  return createRouter({
-    history: createWebHistory(),
+  const history = createWebHistory()
+  const router = createRouter({
+    history,
     routes: [
       { path: '/', redirect: '/chat' },
       { path: '/chat/:room?', name: 'chat', component: ChatPage, props: true, meta: { title: 'nav.chat' } },
@@ -34,4 +35,10 @@ export function createPages() {
       { path: '/:rest(.*)*', name: 'not-found', component: later(() => import('@/features/session/NotFoundPage.vue')), meta: { title: 'nav.notFound' } },
     ],
   })
+  followHistory(history, () => router.currentRoute.value.fullPath)
+  router.beforeEach(async (to, from) => {
+    // A filter in the address changes nothing about an open panel.
+    if (to.path !== from.path) await closeLayers()
+  })
+  return router
 }
