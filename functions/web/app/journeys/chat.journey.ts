@@ -80,6 +80,7 @@ test('a room is created with its members, and left again', async ({ browser }) =
   await page.getByRole('button', { name: 'Raum anlegen' }).click()
   await expect(page.getByText('Geben Sie dem Raum einen Namen.')).toBeVisible()
   await page.getByLabel('Name des Raums').fill(`Projekt ${run}`)
+  await expect(page.getByText('Geben Sie dem Raum einen Namen.')).toHaveCount(0)
   await page.getByRole('dialog').getByRole('button', { name: /Anna Schmidt/ }).click()
   await page.getByRole('button', { name: 'Raum anlegen' }).click()
   await expect(page.getByRole('heading', { name: `Projekt ${run}` })).toBeVisible()
