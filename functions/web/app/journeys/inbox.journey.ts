@@ -39,3 +39,21 @@ test('filters stand in the address and ask the service, and a card opens its mes
   await expect(page.getByRole('log').getByText(`Druck ${run} wieder gut`)).toHaveCount(1)
   await expect(page.getByRole('log').getByText(`Druck ${run} wieder gut`)).toBeInViewport()
 })
+
+test('a single letter is not searched, and the page says so; a long notification is folded', async ({ browser }) => {
+  await Person.of('schmidt')
+  const end = `Ende der Meldung ${run}`
+  await notify({ title: `Lang ${run}`, body: `${'Zeile\n'.repeat(20)}${end}`, target_type: 'dm', target_user: 'schmidt' })
+  const page = await open(browser, 'schmidt', '/meldungen')
+  const long = card(page, `Lang ${run}`)
+  await expect(long).toBeVisible()
+  const height = async () => (await long.boundingBox())?.height ?? 0
+  const folded = await height()
+  await long.getByRole('button', { name: 'Ganze Meldung zeigen' }).click()
+  await expect(long.getByRole('button', { name: 'Weniger zeigen' })).toBeVisible()
+  expect(await height()).toBeGreaterThan(folded + 100)
+  await page.getByRole('searchbox', { name: 'In Meldungen suchen' }).fill('L')
+  await expect(page.getByText('Mindestens ein Wort braucht 2 Zeichen.')).toBeVisible()
+  await page.getByRole('searchbox', { name: 'In Meldungen suchen' }).fill('La')
+  await expect(page.getByText('Mindestens ein Wort braucht 2 Zeichen.')).toHaveCount(0)
+})

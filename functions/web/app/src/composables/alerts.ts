@@ -11,6 +11,7 @@ import type { InboxEntry } from '@/stores/inbox_entries'
 import { isMentioning, useRooms } from '@/stores/rooms'
 import { useSession } from '@/stores/session'
 import { useSettings } from '@/stores/settings'
+import { previewOf } from '@/stores/texts'
 import { useToasts } from '@/stores/toasts'
 
 /** The pause between two sounds of an unseen urgent notification, in milliseconds. */
@@ -49,15 +50,16 @@ export function useAlerts(announce: (text: string) => void) {
   }
 
   function message(event: NewMessageEvent): void {
+    const text = short(previewOf(event.body))
     const room = rooms.all.get(event.room_id)
     const isForMe = room?.room_type === 'dm' || isMentioning(event, session.me?.hub_user_id ?? '')
     if (room?.muted && !isForMe) return
-    announce(t('chat.announce', { name: event.sender_display_name, text: short(event.body) }))
+    announce(t('chat.announce', { name: event.sender_display_name, text }))
     if (settings.values.messageSound && !isOpen(event.room_id)) sounds.play('message')
     if (!isForMe || (room?.muted && room.room_type === 'dm')) return
-    showOutside(event.event_id, event.sender_display_name, event.body, roomPath(event.room_id), false)
+    showOutside(event.event_id, event.sender_display_name, text, roomPath(event.room_id), false)
     if (isOpen(event.room_id)) return
-    toasts.show({ title: event.sender_display_name, text: short(event.body), to: roomPath(event.room_id), tone: 'neutral' })
+    toasts.show({ title: event.sender_display_name, text, to: roomPath(event.room_id), tone: 'neutral' })
   }
 
   const mustSound = () => settings.values.urgentSound && inbox.urgent.length > 0

@@ -26,3 +26,14 @@ export function mentionsIn(text: string, chosen: Draft['mentions']): Text['menti
   const ids = left.flatMap(({ id }: Mention) => id ?? [])
   return { hub_user_ids: [...new Set(ids)].slice(0, 50), room: left.some(({ id }) => id === null) }
 }
+
+/** Returns a text in one line without the marks of Markdown, for a preview. */
+export function previewOf(text: string): string {
+  if (!MARKED.test(text)) return text
+  return text
+    .replace(/^ *(?:```.*|#{1,6} |[-*+] |> ?)/gm, '')
+    .replace(/\[([^\]\n]+)\]\([^)\s]+\)/g, '$1')
+    .replace(/(\*\*|__|~~|`)(\S(?:[^\n]*?\S)?)\1/g, '$2')
+    .replace(/\s+/g, ' ')
+    .trim()
+}
