@@ -87,7 +87,7 @@ test('a formatted text has the line breaks of its sender, and its preview no mar
   await bert.send(room, '**Fett** Zeile 1\nZeile 2\nZeile 3\n\n- Öl\n- Filter', { format: 'markdown' })
   const page = await open(browser, 'mueller', roomPath(room))
   const text = row(page, 'Zeile 1').locator('.rich')
-  await expect(text.locator('p')).toHaveText('Fett Zeile 1Zeile 2Zeile 3')
+  await expect(text.getByText('Öl')).toBeVisible()
   expect(await text.locator('p').evaluate((element) => (element as HTMLElement).innerText)).toBe('Fett Zeile 1\nZeile 2\nZeile 3')
   // Six lines with one gap: each break stands once.
   const lines = await text.evaluate((element) => element.getBoundingClientRect().height / Number.parseFloat(getComputedStyle(element).lineHeight))

@@ -6,7 +6,7 @@ test('a logout by the administration takes the content off the page, and keeps t
   const user = `tablet-${run}`
   await Person.with(tokenFor(user, 'user', 1, 'Tablet Halle 2'))
   const [bert, chef] = [await Person.of('weber'), await Person.of('chef')]
-  const room = await bert.room(`Vertraulich ${run}`, [user])
+  const { matrix_room_id: room } = await bert.post<{ matrix_room_id: string }>('/api/v1/rooms', { name: `Vertraulich ${run}`, invite_users: [user] })
   await bert.send(room, 'Kalkulation 4711')
   const page = await openWith(browser, tokenFor(user, 'user', 1, 'Tablet Halle 2'))
   await page.goto(roomPath(room))

@@ -5,6 +5,7 @@ type Load = () => Promise<unknown>
 /** Parts that are not loaded yet. */
 const waiting: Load[] = []
 let isRunning = false
+let isLoading = false
 
 /** Registers a part to be loaded in idle time, and returns its loader. */
 export function later<T>(load: () => Promise<T>): () => Promise<T> {
@@ -12,8 +13,8 @@ export function later<T>(load: () => Promise<T>): () => Promise<T> {
   return load
 }
 
-/** Returns whether parts are being loaded in idle time: nobody waits for them. */
-export const isLoadingParts = (): boolean => isRunning
+/** Returns whether a part is being loaded in idle time: nobody waits for it. */
+export const isLoadingPart = (): boolean => isLoading
 
 /** Loads all parts in idle time, so that they work without a network. A failure ends it until the next call. */
 export async function loadParts(): Promise<void> {
@@ -23,13 +24,15 @@ export async function loadParts(): Promise<void> {
     // A part may register others.
     for (let load = waiting[0]; load !== undefined; load = waiting[0]) {
       await idle()
+      isLoading = true
       await load()
+      isLoading = false
       waiting.shift()
     }
   } catch {
     // The network is away: the rest follows with the next connection.
   } finally {
-    isRunning = false
+    isRunning = isLoading = false
   }
 }
 

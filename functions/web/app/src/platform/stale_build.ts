@@ -1,7 +1,7 @@
 // Parts of the page that cannot be loaded: the network is away, or the service has another build by now. Only another
 // build is a reason to load the page again: without a network nothing would be left of it.
 import { base } from './address'
-import { isLoadingParts } from './parts'
+import { isLoadingPart } from './parts'
 
 const KEY = 'messenger.reloaded'
 /** The time within which a second failure is no reason to load the page again, in milliseconds. */
@@ -34,7 +34,7 @@ export type Missing = 'offline' | 'failed'
 export function watchMissingParts(report: (reason: Missing) => void): void {
   let failures = 0
   addEventListener('vite:preloadError', () => {
-    if (isLoadingParts()) return
+    if (isLoadingPart()) return
     void pageOfService().then((page) => {
       failures += 1
       if (page === null) return report('offline')
