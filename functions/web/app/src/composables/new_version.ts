@@ -1,7 +1,7 @@
 // A new version of the service: unused tabs load it by themselves, each at a time of its own. A tab
 // with unsaved content only offers it.
 import { useIdle, useIntervalFn } from '@vueuse/core'
-import { ref, watch } from 'vue'
+import { computed, ref, watch } from 'vue'
 import { clientConfig } from '@/api/calls'
 import { useConnection } from '@/stores/connection'
 import { useDrafts } from '@/stores/drafts'
@@ -40,7 +40,8 @@ export function useNewVersion() {
 
   const { resume } = useIntervalFn(look, LOOK, { immediate: false })
   function look(): void {
-    if (Date.now() < reloadsAt) return
+    // Without a connection, nothing would be left of the page.
+    if (Date.now() < reloadsAt || !connection.isUp) return
     if (isIdlePage(use())) location.reload()
     else isOffered.value = true
   }
@@ -57,5 +58,5 @@ export function useNewVersion() {
     },
   )
 
-  return { isOffered, reload: () => location.reload() }
+  return { isOffered: computed(() => isOffered.value && connection.isUp), reload: () => location.reload() }
 }

@@ -43,7 +43,10 @@ function openLed(options: FeedOptions): Feed {
 /** Calls a function when the page is left. A page from the back-forward cache starts like a new one. */
 function onPageEnd(act: () => void): () => void {
   const onShow = (event: PageTransitionEvent) => {
-    if (event.persisted) location.reload()
+    if (!event.persisted) return
+    // Without a network, nothing would be left of the page.
+    if (navigator.onLine) location.reload()
+    else addEventListener('online', () => location.reload(), { once: true })
   }
   addEventListener('pagehide', act)
   addEventListener('pageshow', onShow)
