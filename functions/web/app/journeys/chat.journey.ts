@@ -4,24 +4,24 @@ import { hubToken, notify, open, Person, roomPath, run } from './service'
 
 test('the token of the Hub leaves the address, and a reload stays signed in', async ({ page }) => {
   await page.goto(`/chat?hub_token=${await hubToken('mueller')}&x=1`)
-  await expect(page.getByRole('heading', { name: 'Chats' })).toBeVisible()
+  await expect(page.getByRole('heading', { name: 'Chats', exact: true })).toBeVisible()
   expect(page.url()).not.toContain('hub_token')
   await page.reload()
-  await expect(page.getByRole('heading', { name: 'Chats' })).toBeVisible()
+  await expect(page.getByRole('heading', { name: 'Chats', exact: true })).toBeVisible()
 })
 
 test('a broken token is a page with the reason, and development signs in a seeded user', async ({ page }) => {
   await page.goto('/chat?hub_token=broken')
   await expect(page.getByRole('heading', { name: 'Die Anmeldung ist ungültig' })).toBeVisible()
   await page.getByRole('button', { name: /Anna Schmidt/ }).click()
-  await expect(page.getByRole('heading', { name: 'Chats' })).toBeVisible()
+  await expect(page.getByRole('heading', { name: 'Chats', exact: true })).toBeVisible()
 })
 
 test('a second tab is signed in by the first one, and signing out ends both', async ({ browser }) => {
   const page = await open(browser, 'weber', '/einstellungen')
   const second = await page.context().newPage()
   await second.goto('/chat')
-  await expect(second.getByRole('heading', { name: 'Chats' })).toBeVisible()
+  await expect(second.getByRole('heading', { name: 'Chats', exact: true })).toBeVisible()
   await page.getByRole('button', { name: 'Abmelden' }).click()
   await page.getByRole('dialog').getByRole('button', { name: 'Abmelden' }).click()
   for (const one of [page, second]) await expect(one.getByText('Öffnen Sie den Messenger aus dem Hub')).toBeVisible()

@@ -41,13 +41,13 @@ test('Back closes menus, dialogs and panels, and only then leaves the room', asy
   await page.getByRole('complementary').getByRole('button', { name: 'Schließen' }).click()
   await expect.poll(() => page.evaluate(() => history.state.layers ?? 0)).toBe(0)
   await page.goBack()
-  await expect(page.getByRole('heading', { name: 'Chats' })).toBeVisible()
+  await expect(page.getByRole('heading', { name: 'Chats', exact: true })).toBeVisible()
   await page.getByRole('button', { name: 'Neuer Chat' }).click()
   await expect(page.getByRole('dialog')).toBeVisible()
   await expect.poll(() => page.evaluate(() => history.state.layers ?? 0)).toBe(1)
   await page.goBack()
   await expect(page.getByRole('dialog')).toHaveCount(0)
-  await expect(page.getByRole('heading', { name: 'Chats' })).toBeVisible()
+  await expect(page.getByRole('heading', { name: 'Chats', exact: true })).toBeVisible()
 })
 
 test('a page that is opened from a menu stands above the room, and Escape closes the members', async ({ browser }) => {
@@ -88,8 +88,8 @@ test('an edit that is saved with Enter opens no menu', async ({ browser }) => {
 
 test('toasts leave the buttons of an alarm free', async ({ browser }) => {
   const page = await open(browser, 'yilmaz', '/chat', { viewport: PHONE })
-  await notify({ title: `Not-Halt ${run}`, priority: 'urgent', target_type: 'dm', target_user: 'yilmaz' })
-  const bar = page.getByRole('alert').filter({ hasText: `Not-Halt ${run}` })
+  await notify({ title: `Rückruf ${run}`, priority: 'urgent', target_type: 'dm', target_user: 'yilmaz' })
+  const bar = page.getByRole('alert').filter({ hasText: `Rückruf ${run}` })
   await expect(bar).toBeVisible()
   await notify({ title: `Hinweis ${run}`, target_type: 'dm', target_user: 'yilmaz' })
   const toast = page.getByRole('listitem').filter({ hasText: `Hinweis ${run}` })

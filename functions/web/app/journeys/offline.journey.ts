@@ -42,8 +42,9 @@ test('a part that is missing says that it needs the network, and comes when the 
   const room = await max.room(`Lücke ${run}`)
   await max.send(room, 'Ohne Menü')
   const page = await open(browser, 'mueller', '/chat')
-  // Nothing is loaded in idle time here.
+  // Nothing is loaded in idle time here, nor taken from the browser's cache.
   await page.addInitScript(() => Object.defineProperty(window, 'requestIdleCallback', { value: () => 0 }))
+  await page.route(/MessageActions|InboxPage/, (route) => route.abort('internetdisconnected'))
   await page.goto(roomPath(room))
   await expect(page.getByRole('log').getByText('Ohne Menü')).toBeVisible()
   await page.evaluate(() => Object.assign(window, { isSamePage: true }))
@@ -54,6 +55,7 @@ test('a part that is missing says that it needs the network, and comes when the 
   await page.getByRole('link', { name: 'Meldungen' }).click()
   await expect(page.getByRole('log').getByText('Ohne Menü')).toBeVisible()
   expect(await page.evaluate(() => 'isSamePage' in window)).toBe(true)
+  await page.unroute(/MessageActions|InboxPage/)
   await page.context().setOffline(false)
   await actions(page, 'Ohne Menü')
   await expect(page.getByRole('menuitem', { name: 'Antworten' })).toBeVisible()

@@ -84,10 +84,12 @@ export const useRooms = defineStore('rooms', () => {
   }
 
   const reports = new Map<string, RepeatedCall>()
-  /** Reports to the service that the user has read a room, as long as they are reading it. */
+  const unreported = new Set<string>()
+  /** Reports to the service that the user has read a room; again only while they read it, since more may have come. */
   function reportRead(id: string): void {
-    const report = reports.get(id) ?? untilTaken(async () => (readRoom.value === id ? markRead(id) : null))
+    const report = reports.get(id) ?? untilTaken(async () => (unreported.delete(id) || readRoom.value === id ? markRead(id) : null))
     reports.set(id, report)
+    unreported.add(id)
     report.begin()
   }
 
