@@ -15,8 +15,8 @@ from harness.service import Router, stream_url
 
 FRONTS = ["direct", "nginx", "nginx by HTTP/1.0", "caddy", "express"]
 TITLES = ["Störung an Fräse 3 ✅", "ąść łódź", "한국어 😀", "an\u0085\u2028 end", "last"]
-"""Texts of several scripts, and characters that some libraries parse as the end of a line. A type keeps them, a title
-does not."""
+"""Texts of several scripts, and characters that some libraries parse as the end of a line. A type keeps them.
+A title does not."""
 PATIENCE = 8.0
 """Seconds to wait for an event. A keepalive, which would flush a proxy's buffer, comes later than that."""
 
