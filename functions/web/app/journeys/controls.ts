@@ -1,4 +1,4 @@
-// What people can press and fill in on a page, and whether they can reach it.
+// Finds the controls of a page, and those that a user cannot reach.
 import type { Page } from '@playwright/test'
 
 /** Controls in lists that hold only what is in sight: which ones there are depends on the height. */
