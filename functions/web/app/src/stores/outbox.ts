@@ -9,12 +9,9 @@ import { type Upload, upload } from '@/api/upload'
 import { serverNow } from '@/platform/clock'
 import type { UserDatabase } from '@/platform/database'
 import { randomId } from '@/platform/ids'
+import { Backoff } from './retry'
 import { textOf } from './texts'
 import type { OutboxEntry } from '@/platform/records'
-
-/** The first pause before another attempt, and the longest, in milliseconds. */
-const PAUSE = 1_000
-const PAUSE_MAX = 30_000
 
 /** The code of a reply whose message was deleted: it is sent without the reference, or not at all. */
 export const REPLY_GONE = 'reply_gone'
@@ -30,8 +27,8 @@ export const useOutbox = defineStore('outbox', () => {
 
   const uploads = new Map<string, Upload>()
   const cancelled = new Set<string>()
-  /** The rooms whose entries are being sent, each with the function that ends its pause. */
-  const working = new Map<string, (() => void) | null>()
+  /** The rooms whose entries are being sent, each with its pauses. */
+  const working = new Map<string, Backoff>()
   let database: UserDatabase | null = null
   let onSent: (message: Message) => void = () => {}
 
@@ -58,16 +55,12 @@ export const useOutbox = defineStore('outbox', () => {
   /** Sends the entries of a room, one after the other. A refused one does not hold up the next ones. */
   async function work(room: string): Promise<void> {
     if (working.has(room)) return
-    working.set(room, null)
-    let pause = PAUSE
+    const backoff = new Backoff()
+    working.set(room, backoff)
     for (let entry = next(room); entry !== undefined; entry = next(room)) {
       const wait = await attempt(entry)
-      if (wait === null) {
-        pause = PAUSE
-        continue
-      }
-      await sleep(room, Math.max(wait, pause * (0.5 + Math.random() / 2)))
-      pause = Math.min(pause * 2, PAUSE_MAX)
+      if (wait === null) backoff.reset()
+      else await backoff.wait(wait)
     }
     working.delete(room)
   }
@@ -134,21 +127,9 @@ export const useOutbox = defineStore('outbox', () => {
     arrived.delete(txnId)
   }
 
-  function sleep(room: string, milliseconds: number): Promise<void> {
-    return new Promise((resolve) => {
-      const timer = setTimeout(done, milliseconds)
-      function done(): void {
-        clearTimeout(timer)
-        if (working.has(room)) working.set(room, null)
-        resolve()
-      }
-      working.set(room, done)
-    })
-  }
-
   /** Ends all pauses, after a new connection or a new sign-in. */
   function retryNow(): void {
-    for (const endPause of working.values()) endPause?.()
+    for (const backoff of working.values()) backoff.end()
   }
 
   /** Sends a failed entry again; a reply whose message is gone, without the reference. */

@@ -1,9 +1,41 @@
-// A call that is repeated until the service has taken or refused it, with growing pauses and those that it asks for.
+// Repeated calls: the pauses between their attempts, and a call that is repeated until the service has taken or refused
+// it.
 import { ApiError, failureOf, NoAnswer } from '@/api/problem'
 
 /** The first pause before another attempt, and the longest, in milliseconds. */
 const PAUSE = 1_000
 const PAUSE_MAX = 30_000
+
+/** Growing pauses between attempts, with chance in them, so that clients that failed together do not repeat together. */
+export class Backoff {
+  #pause = PAUSE
+  #end: (() => void) | null = null
+
+  /** Begins with the first pause again. */
+  reset(): void {
+    this.#pause = PAUSE
+  }
+
+  /** Waits for the next attempt, for at least these milliseconds. */
+  wait(least: number): Promise<void> {
+    const length = Math.max(least, this.#pause * (0.5 + Math.random() / 2))
+    this.#pause = Math.min(this.#pause * 2, PAUSE_MAX)
+    return new Promise((resolve) => {
+      const done = (): void => {
+        clearTimeout(timer)
+        this.#end = null
+        resolve()
+      }
+      const timer = setTimeout(done, length)
+      this.#end = done
+    })
+  }
+
+  /** Ends the present pause. */
+  end(): void {
+    this.#end?.()
+  }
+}
 
 export interface RepeatedCall {
   /** Makes the call. While it is being made or waits for its next attempt, it is made once more afterwards. */
@@ -14,20 +46,20 @@ export interface RepeatedCall {
 
 /** Returns the repetition of a call. A refused token ends it: the next sign-in begins again. */
 export function untilTaken(call: () => Promise<unknown>): RepeatedCall {
+  const backoff = new Backoff()
   let isRunning = false
   let isWanted = false
-  let endPause: (() => void) | null = null
 
   async function run(): Promise<void> {
     isRunning = true
+    backoff.reset()
     try {
-      for (let pause = PAUSE; isWanted; ) {
+      while (isWanted) {
         isWanted = false
         const wait = await attempt()
         if (wait === null) continue
         isWanted = true
-        await sleep(Math.max(wait, pause * (0.5 + Math.random() / 2)))
-        pause = Math.min(pause * 2, PAUSE_MAX)
+        await backoff.wait(wait)
       }
     } finally {
       isRunning = false
@@ -46,23 +78,11 @@ export function untilTaken(call: () => Promise<unknown>): RepeatedCall {
     }
   }
 
-  function sleep(milliseconds: number): Promise<void> {
-    return new Promise((resolve) => {
-      const timer = setTimeout(done, milliseconds)
-      function done(): void {
-        clearTimeout(timer)
-        endPause = null
-        resolve()
-      }
-      endPause = done
-    })
-  }
-
   return {
     begin() {
       isWanted = true
       if (!isRunning) void run()
     },
-    retryNow: () => endPause?.(),
+    retryNow: () => backoff.end(),
   }
 }
