@@ -30,6 +30,10 @@ const DEBIAN_CLIENT: &str = "/usr/bin/docker";
 /// The client and Compose on the `PATH`.
 const CLIENT: Program = Program { name: "docker", package: "docker.io" };
 const COMPOSE: Program = Program { name: "docker-compose", package: "docker-compose" };
+/// The network of the container that shows whether the engine runs containers.
+const CHECK: &str = "devstack-check";
+/// The free bytes that an own engine needs for images and data.
+const SPACE: u64 = 5_000_000_000;
 /// The time limit of the engine for stopping.
 const GRACE: Duration = Duration::from_secs(20);
 
@@ -49,7 +53,7 @@ pub struct Engine {
 
 impl Engine {
     /// Returns the reason why this machine cannot have an engine; `None` if it can.
-    pub async fn obstacle() -> Option<&'static str> {
+    pub async fn obstacle(home: &Home) -> Option<&'static str> {
         if command::is_running(None).await {
             None
         } else if !cfg!(target_os = "linux") {
@@ -58,6 +62,8 @@ impl Engine {
             Some("no engine runs, and an own one needs root")
         } else if (Program { name: "apt-get", package: "apt" }).path().is_none() {
             Some("no engine runs, and an own one comes from Debian's packages (no apt-get here)")
+        } else if daemon::free_space(home).is_ok_and(|free| free < SPACE) {
+            Some("no engine runs, and an own one needs 5 GB of free disk")
         } else {
             None
         }
@@ -124,11 +130,19 @@ impl Engine {
         Ok(format!("Docker {engine} ({})", daemon::versions().await?))
     }
 
-    /// Returns an error if the engine runs no containers: some machines refuse them their namespaces or cgroups.
-    /// The base images are there.
+    /// Returns an error if the engine runs no containers: some machines refuse them their namespaces, cgroups,
+    /// networks or limits. The base images are there.
     pub async fn ensure_runs_containers(&self) -> Result<()> {
-        let run = ["run", "--rm", "--entrypoint", "true", WITH_SHELL];
-        self.output(&run).await.map(drop).context("the engine runs no containers")
+        let created = self.output(&["network", "create", CHECK]).await;
+        let run = ["run", "--rm", "--network", CHECK, "--publish", "127.0.0.1::8000", "--add-host"];
+        let limits = ["check.host:host-gateway", "--memory", "64m", "--read-only", "--tmpfs", "/tmp"];
+        let rights = ["--cap-drop", "ALL", "--security-opt", "no-new-privileges", "--entrypoint", "true"];
+        let ran = match created {
+            Ok(_) => self.output(&[&run[..], &limits, &rights, &[WITH_SHELL]].concat()).await,
+            Err(error) => Err(error),
+        };
+        let _ = self.output(&["network", "rm", CHECK]).await;
+        ran.map(drop).context("the engine runs no containers as those of the Compose file")
     }
 
     /// Stops an own daemon. Call `docker-compose down` before: shims of running containers outlive it.

@@ -145,11 +145,12 @@ pub(crate) async fn working_engine() -> Result<Engine> {
 }
 
 async fn start_engine() -> Result<Engine> {
-    if let Some(reason) = Engine::obstacle().await {
+    let home = Home::default();
+    if let Some(reason) = Engine::obstacle(&home).await {
         bail!("{reason}");
     }
     let step = Step::begin("Engine");
-    let engine = Engine::start(&Home::default(), &step.progress()).await?;
+    let engine = Engine::start(&home, &step.progress()).await?;
     step.done(&engine.describe().await?);
     Ok(engine)
 }

@@ -60,8 +60,8 @@ enum Command {
     Web(web::Command),
     /// Measure the service, alone and beside other servers
     Bench(bench::Arguments),
-    /// Run lint, then test, as CI does
-    Ci,
+    /// Run lint, then all tests with those of the containers if this machine runs any, as CI does
+    Ci(ci::Arguments),
 }
 
 #[tokio::main]
@@ -82,7 +82,7 @@ async fn main() -> ExitCode {
         Command::Lambda(arguments) => lambda::run(arguments).await,
         Command::Web(command) => web::run(command).await,
         Command::Bench(arguments) => bench::run(arguments).await,
-        Command::Ci => ci::run().await,
+        Command::Ci(arguments) => ci::run(arguments).await,
     };
     let code = result.unwrap_or_else(|error| {
         OutputQueue::stderr().write(format!("{} {error:#}\n", Style::of_stderr().red("error:")));

@@ -7,11 +7,13 @@ mod web;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use messenger_devstack::postgres::{self, Options, Postgres};
 use messenger_devstack::process::Launch;
 use messenger_devstack::{CargoLambda, Dynoxide, Home, conduit, database, dynoxide, synapse};
+use tokio::time::Instant;
 
 use crate::count::Count;
 use crate::interrupt::{INTERRUPTED, Interrupt};
@@ -46,6 +48,10 @@ pub(crate) struct Arguments {
     /// Also the proof of the containers, which is `cargo xtask compose test` alone
     #[arg(long, value_name = "WHEN", num_args = 0..=1, require_equals = true, default_missing_value = "required")]
     containers: Option<Containers>,
+    /// With --containers, the time from the start of this command until all containers are deleted again; their
+    /// tests that no time is left for are skipped with `if-possible`, else have failed
+    #[arg(long, value_name = "SECONDS", requires = "containers")]
+    containers_within: Option<u64>,
     /// Only the tests of the whole service, in this shape: the router with all functions in its process (that of
     /// all tests without this option), a process for each function, or functions on the emulator of Lambda
     #[arg(long, conflicts_with_all = ["rust_only", "python_only", "sse_only", "conduit", "containers"])]
@@ -92,6 +98,8 @@ pub(super) struct Outcome {
 }
 
 pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode> {
+    let within = arguments.containers_within.map(Duration::from_secs);
+    let end = within.map(|within| Instant::now() + within);
     let mut interrupt = Interrupt::watch()?;
     let mut outcomes = tokio::select! {
         result = run_on_servers(&arguments) => result?,
@@ -103,7 +111,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode> {
         && arguments.is_all()
     {
         let programs = crate::cargo::programs(false).await?;
-        outcomes.push(containers::check(&programs, containers, interrupt.received()).await?);
+        outcomes.push(containers::check(&programs, containers, end, interrupt.received()).await?);
     }
     Ok(summarize(&outcomes))
 }
@@ -139,6 +147,11 @@ async fn run_on_servers(arguments: &Arguments) -> Result<Vec<Outcome>> {
 }
 
 impl Arguments {
+    /// Returns the arguments of all tests, with those of the containers within this number of seconds.
+    pub(crate) fn of_ci(within: Option<u64>) -> Self {
+        Self { containers: Some(Containers::IfPossible), containers_within: within, ..Self::default() }
+    }
+
     /// Returns whether all groups of tests are asked for.
     fn is_all(&self) -> bool {
         let is_one = self.rust_only

@@ -121,6 +121,14 @@ async fn launch_and_wait(
     Ok((process, address))
 }
 
+/// Returns the free bytes of the file system of the engine's files.
+pub(super) fn free_space(home: &Home) -> Result<u64> {
+    let directory = home.path("engine");
+    fs::create_dir_all(&directory).context("creating the engine's directory")?;
+    let found = rustix::fs::statvfs(&directory).context("asking for the free space of the engine")?;
+    Ok(found.f_bavail.saturating_mul(found.f_frsize))
+}
+
 fn is_on_overlay(directory: &Path) -> Result<bool> {
     let found = rustix::fs::statfs(directory).context("asking for the file system of the engine")?;
     Ok(found.f_type == OVERLAY)

@@ -7,11 +7,11 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, Result, anyhow, bail, ensure};
+use anyhow::{Context, Error, Result, anyhow, bail, ensure};
 use messenger_devstack::process::traced;
 use messenger_devstack::{Engine, Home, OutputQueue, engine};
 use tokio::sync::Mutex;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout, timeout_at};
 
 use super::control::{Control, Controlled};
 use super::homeserver::Homeserver;
@@ -29,6 +29,8 @@ pub(crate) use steps::Steps;
 
 /// The time limit of all steps on a busy machine. They take 12 minutes on a quiet one with two cores.
 const LIMIT: Duration = Duration::from_mins(25);
+/// The time limit for deleting the containers. It takes 10 to 20 s.
+const DELETE_LIMIT: Duration = Duration::from_mins(2);
 /// The time limit of all containers for becoming healthy, on a busy machine. The goal is 60 s on a quiet one with
 /// two cores, where it takes 25 to 35 s; the steps are printed with their times.
 const UP_LIMIT: Duration = Duration::from_secs(150);
@@ -53,16 +55,17 @@ pub(super) async fn run_alone(directory: Option<PathBuf>, filter: &[String]) -> 
         engine = working_engine() => engine?,
         () = interrupt.received() => bail!("interrupted"),
     };
-    let steps = run(engine, &directory, filter, interrupt.received()).await?;
+    let steps = run(engine, &directory, filter, None, interrupt.received()).await?;
     Ok(if steps.passed() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 /// Runs the proof with the programs in `directory`, and prints its steps. The containers are removed also after
-/// an interruption, which is an error.
+/// an interruption, which is an error. At `end`, the steps that are left are skipped.
 pub(crate) async fn run(
     engine: Engine,
     directory: &Path,
     filter: &[String],
+    end: Option<Instant>,
     interrupted: impl Future<Output = ()>,
 ) -> Result<Steps> {
     let project = Project::new(engine, TEST_PROJECT)?;
@@ -75,16 +78,15 @@ pub(crate) async fn run(
     let mut steps = Steps::default();
     let proof = Proof { controlled: &controlled, directory, filter };
     let result = tokio::select! {
-        result = timeout(LIMIT, proof.run(&mut steps)) => {
-            result.unwrap_or_else(|_| Err(anyhow!("the proof did not end within {LIMIT:?}")))
-        }
+        result = proof.run_until(end, &mut steps) => result,
         () = interrupted => Err(anyhow!("interrupted")),
     };
     if result.is_err() {
         controlled.project.print_logs().await;
     }
     let step = Step::begin("Deleting");
-    let deleted = controlled.project.delete(&step.progress()).await;
+    let deleted = timeout(DELETE_LIMIT, controlled.project.delete(&step.progress())).await;
+    let deleted = deleted.unwrap_or_else(|_| Err(too_long("deleting the containers", DELETE_LIMIT)));
     if deleted.is_ok() {
         step.done("all containers and their data");
     }
@@ -97,6 +99,10 @@ pub(crate) async fn run(
     Ok(steps)
 }
 
+fn too_long(what: &str, limit: Duration) -> Error {
+    anyhow!("{what} did not end within {limit:?}")
+}
+
 /// The proof of one deployment.
 struct Proof<'a> {
     controlled: &'a Arc<Controlled>,
@@ -105,6 +111,20 @@ struct Proof<'a> {
 }
 
 impl Proof<'_> {
+    /// Runs the proof until its end, or until that of the time for it.
+    async fn run_until(&self, end: Option<Instant>, steps: &mut Steps) -> Result<()> {
+        let limit = Instant::now() + LIMIT;
+        let ended = timeout_at(end.map_or(limit, |end| end.min(limit)), self.run(steps)).await;
+        match (ended, end) {
+            (Ok(result), _) => result,
+            (Err(_), Some(end)) if end <= limit => {
+                steps.stop(count_tests(self.filter).await?, "no time was left for the rest");
+                Ok(())
+            }
+            (Err(_), _) => Err(too_long("the proof", LIMIT)),
+        }
+    }
+
     async fn run(&self, steps: &mut Steps) -> Result<()> {
         let project = &self.controlled.project;
         // Left by a run that was killed.
@@ -118,9 +138,9 @@ impl Proof<'_> {
         project.make_template().await.context("making an empty database")?;
         let control = Control::start(self.controlled).await?;
         let runner = Runner::build(self.controlled, &control).await?;
-        steps.tests("End-to-end tests through the router", runner.run(Target::Router, self.filter)).await?;
-        steps.tests("Streams through the edge with TLS", runner.run(Target::Edge, self.filter)).await?;
-        steps.tests("Containers come and go under load", runner.run(Target::Deployment, self.filter)).await?;
+        for target in Target::ALL {
+            steps.tests(target.title(), async |tests| runner.run(target, self.filter, tests).await).await?;
+        }
         images::print(&images);
         let table = self.controlled.memory.lock().await.table();
         OutputQueue::stdout().write(format!("\nMemory\n{table}"));

@@ -1,4 +1,5 @@
 //! Runs the tests of the whole service in a container of the deployment's networks.
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
@@ -16,8 +17,6 @@ use super::super::project::Project;
 const NETWORK: &str = "hub_satellite_net";
 /// The certificate of the edge's own authority, in the volume of the edge.
 const AUTHORITY: &str = "/var/lib/edge/caddy/pki/authorities/local/root.crt";
-/// The test programs.
-const PROGRAM_NAMES: [&str; 2] = ["end_to_end", "deployment"];
 /// The places of the test programs and of that certificate in the container.
 const PROGRAMS: &str = "/programs";
 const CERTIFICATE: &str = "/authority.crt";
@@ -35,22 +34,38 @@ pub(super) enum Target {
     Deployment,
 }
 
+impl Target {
+    pub(super) const ALL: [Self; 3] = [Self::Router, Self::Edge, Self::Deployment];
+
+    pub(super) fn title(self) -> &'static str {
+        match self {
+            Self::Router => "End-to-end tests through the router",
+            Self::Edge => "Streams through the edge with TLS",
+            Self::Deployment => "Containers come and go under load",
+        }
+    }
+
+    /// Returns the name of the test program.
+    fn program(self) -> &'static str {
+        if self == Self::Deployment { "deployment" } else { "end_to_end" }
+    }
+}
+
 /// The results of the tests.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Tests {
-    pub(super) passed: u32,
+    /// The tests that passed for the harness, which are also those that were skipped.
+    succeeded: u32,
     pub(super) failed: u32,
     /// The tests that a deployment cannot run, each with its reason.
     pub(super) skipped: Vec<String>,
-    pub(super) succeeded: bool,
 }
 
-/// The built test programs.
+/// The built test programs, by their names.
 pub(super) struct Runner<'a> {
     controlled: &'a Arc<Controlled>,
     control: &'a Control,
-    end_to_end: PathBuf,
-    deployment: PathBuf,
+    programs: BTreeMap<&'static str, PathBuf>,
     authority: PathBuf,
 }
 
@@ -62,36 +77,35 @@ impl<'a> Runner<'a> {
         let from = format!("{}:{AUTHORITY}", edge[0]);
         let to = authority.to_string_lossy().into_owned();
         controlled.project.engine.output(&["cp", &from, &to]).await.context("taking the edge's authority")?;
-        let [end_to_end, deployment] = PROGRAM_NAMES;
-        let end_to_end = test_program(end_to_end).await?;
-        let deployment = test_program(deployment).await?;
-        Ok(Self { controlled, control, end_to_end, deployment, authority })
+        Ok(Self { controlled, control, programs: test_programs().await?, authority })
     }
 
-    /// Runs the tests one after the other: each one empties the deployment.
-    pub(super) async fn run(&self, target: Target, filter: &[String]) -> Result<Tests> {
+    /// Runs the tests one after the other, since each one empties the deployment, and counts them in `tests`.
+    /// Returns whether their program succeeded.
+    pub(super) async fn run(
+        &self,
+        target: Target,
+        filter: &[String],
+        tests: Arc<Mutex<Tests>>,
+    ) -> Result<bool> {
         let project = &self.controlled.project;
-        let program = if target == Target::Deployment { &self.deployment } else { &self.end_to_end };
+        let program = &self.programs[target.program()];
         let names = names(program, target, filter).await?;
         if names.is_empty() {
-            return Ok(Tests { succeeded: true, ..Tests::default() });
+            return Ok(true);
         }
         let container = self.create(project, target, program, &names).await?;
         let default = format!("{}_default", project.name);
         project.engine.output(&["network", "connect", &default, &container]).await?;
-        let tests = Arc::new(Mutex::new(Tests::default()));
-        let counting = Arc::clone(&tests);
         let sink = move |line: &str| {
             OutputQueue::stdout().write(format!("{line}\n"));
-            count(&mut lock(&counting), line);
+            lock(&tests).count(line);
         };
         let launch = project.engine.docker(["start", "--attach", &container]);
         let process = Process::spawn(launch.output(Output::Lines(Arc::new(sink))))?;
         let status = process.ended().await;
         project.engine.output(&["rm", "--force", &container]).await?;
-        let mut tests = lock(&tests).clone();
-        tests.succeeded = status.success();
-        Ok(tests)
+        Ok(status.success())
     }
 
     async fn create(
@@ -156,14 +170,25 @@ async fn list(program: &Path) -> Result<Vec<String>> {
     Ok(text.lines().filter_map(|line| line.strip_suffix(": test")).map(str::to_owned).collect())
 }
 
-/// Returns the number of tests in all programs.
-pub(crate) async fn count_tests() -> Result<u32> {
+/// Returns the number of tests of all targets whose name contains one of these.
+pub(crate) async fn count_tests(filter: &[String]) -> Result<u32> {
+    let programs = test_programs().await?;
     let mut count = 0;
-    for name in PROGRAM_NAMES {
-        let tests = list(&test_program(name).await?).await?;
-        count += u32::try_from(tests.len())?;
+    for target in Target::ALL {
+        count += u32::try_from(names(&programs[target.program()], target, filter).await?.len())?;
     }
     Ok(count)
+}
+
+/// Builds the test programs of all targets.
+async fn test_programs() -> Result<BTreeMap<&'static str, PathBuf>> {
+    let mut programs = BTreeMap::new();
+    for name in Target::ALL.map(Target::program) {
+        if !programs.contains_key(name) {
+            programs.insert(name, test_program(name).await?);
+        }
+    }
+    Ok(programs)
 }
 
 /// Builds a test program. Returns its path.
@@ -183,24 +208,52 @@ async fn test_program(name: &str) -> Result<PathBuf> {
     }
 }
 
-/// Counts the tests in a line of the output.
-fn count(tests: &mut Tests, line: &str) {
-    // The harness and a test may write to one line.
-    if let Some((_, skipped)) = line.split_once(SKIPPED) {
-        tests.skipped.push(skipped.to_owned());
-        return;
-    }
-    let Some(line) = line.strip_prefix("test result: ") else { return };
-    let words: Vec<_> = line.split([' ', ';']).filter(|word| !word.is_empty()).collect();
-    for pair in words.windows(2) {
-        match (pair[0].parse::<u32>(), pair[1]) {
-            (Ok(number), "passed") => tests.passed += number,
-            (Ok(number), "failed") => tests.failed += number,
-            _ => {}
+impl Tests {
+    /// Counts the tests in a line of the output.
+    pub(super) fn count(&mut self, line: &str) {
+        // The harness and a test may write to one line.
+        if let Some((_, skipped)) = line.split_once(SKIPPED) {
+            self.skipped.push(skipped.to_owned());
+        } else if let Some(totals) = line.strip_prefix("test result: ") {
+            self.replace_by(totals);
+        } else {
+            match line.rsplit_once(" ... ").map_or(line, |(_, verdict)| verdict) {
+                "ok" => self.succeeded += 1,
+                "FAILED" => self.failed += 1,
+                _ => {}
+            }
         }
     }
-    // A skipped test has passed for the harness.
-    tests.passed -= u32::try_from(tests.skipped.len()).unwrap_or(0).min(tests.passed);
+
+    /// Takes the numbers of the harness, which miss no test that wrote to the line of its verdict.
+    fn replace_by(&mut self, totals: &str) {
+        let words: Vec<_> = totals.split([' ', ';']).filter(|word| !word.is_empty()).collect();
+        for pair in words.windows(2) {
+            match (pair[0].parse::<u32>(), pair[1]) {
+                (Ok(number), "passed") => self.succeeded = number,
+                (Ok(number), "failed") => self.failed = number,
+                _ => {}
+            }
+        }
+    }
+
+    pub(super) fn add(&mut self, other: &Self) {
+        self.succeeded += other.succeeded;
+        self.failed += other.failed;
+        self.skipped.extend_from_slice(&other.skipped);
+    }
+
+    pub(super) fn passed(&self) -> u32 {
+        self.succeeded.saturating_sub(self.skipped())
+    }
+
+    pub(super) fn skipped(&self) -> u32 {
+        u32::try_from(self.skipped.len()).unwrap_or(u32::MAX)
+    }
+
+    pub(super) fn summary(&self) -> String {
+        format!("{} passed, {} failed, {} skipped", self.passed(), self.failed, self.skipped())
+    }
 }
 
 #[cfg(test)]
@@ -210,15 +263,25 @@ mod tests {
     #[test]
     fn a_skipped_test_does_not_count_as_passed() {
         let mut tests = Tests::default();
-        for line in [
-            "test crashes::a ... skipped: crashes::a: it kills processes",
-            "ok",
-            "test rooms::b ... ok",
-            "test result: ok. 2 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out",
-        ] {
-            count(&mut tests, line);
+        for line in
+            ["test crashes::a ... skipped: crashes::a: it kills processes", "ok", "test rooms::b ... ok"]
+        {
+            tests.count(line);
         }
-        assert_eq!((tests.passed, tests.failed), (1, 0));
+        assert_eq!(tests.summary(), "1 passed, 0 failed, 1 skipped");
         assert_eq!(tests.skipped, ["crashes::a: it kills processes"]);
+        tests.count("test result: ok. 2 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out");
+        assert_eq!(tests.summary(), "1 passed, 0 failed, 1 skipped");
+    }
+
+    #[test]
+    fn the_last_line_of_the_harness_counts_every_test() {
+        let mut tests = Tests::default();
+        for line in
+            ["test a ... took 5 ms", "1 stream ok", "test result: FAILED. 1 passed; 1 failed; 0 ignored"]
+        {
+            tests.count(line);
+        }
+        assert_eq!(tests.summary(), "1 passed, 1 failed, 0 skipped");
     }
 }
