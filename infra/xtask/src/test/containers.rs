@@ -17,7 +17,7 @@ const NAME: &str = "compose test";
 /// The time limit for an engine that runs containers: the installation of its packages and base images.
 const ENGINE_LIMIT: Duration = Duration::from_mins(8);
 /// The time for the rest when the proof is stopped: counting its tests, and deleting the containers.
-const REST: Duration = Duration::from_mins(1);
+const CLEANUP: Duration = Duration::from_mins(1);
 /// The shortest time for an engine and a proof with which a start is worth the while.
 const SHORTEST: Duration = Duration::from_mins(3);
 
@@ -38,7 +38,7 @@ pub(super) async fn check(
     end: Option<Instant>,
     interrupted: impl Future<Output = ()>,
 ) -> Result<Outcome> {
-    let end = end.map(|end| end.checked_sub(REST).unwrap_or(end));
+    let end = end.map(|end| end.checked_sub(CLEANUP).unwrap_or(end));
     let mut interrupted = pin!(interrupted);
     let engine = tokio::select! {
         engine = working_engine(end) => engine,
