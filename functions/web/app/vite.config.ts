@@ -8,6 +8,7 @@ import { defineConfig } from 'vitest/config'
 import { compressed } from './build/compressed.ts'
 import { early } from './build/early.ts'
 import { emoji } from './build/emoji.ts'
+import { firstLoad } from './build/first_load.ts'
 
 const path = (relative: string) => fileURLToPath(new URL(relative, import.meta.url))
 /** The service that `cargo xtask web dev` serves the interface of. */
@@ -19,7 +20,7 @@ export default defineConfig({
   base: './',
   plugins: [
     vue(),
-    vueI18n({ include: path('src/locales/*.json'), strictMessage: true }),
+    vueI18n({ include: path('src/locales/*.json'), strictMessage: true, dropMessageCompiler: true }),
     tailwindcss(),
     icons({ compiler: 'vue3', defaultClass: 'icon' }),
     early(),
@@ -39,6 +40,7 @@ export default defineConfig({
     modulePreload: { polyfill: false },
     rolldownOptions: {
       output: {
+        codeSplitting: { groups: firstLoad() },
         // The chunks of the administration have a name of their own: their size is limited (package.json).
         chunkFileNames: ({ moduleIds }) =>
           moduleIds.some((id) => /\/(features\/admin|uplot)\/|\/api\/admin\.ts$/.test(id)) ? 'assets/admin-[name]-[hash].js' : 'assets/[name]-[hash].js',

@@ -18,12 +18,12 @@ followCovered()
 const app = createApp(App)
 app.use(createPinia()).use(PiniaColada)
 const translations = createTranslations(useSettings())
-app.use(translations)
+app.use(translations.i18n)
 watchMissingParts((reason) => {
-  const { t } = translations.global
+  const { t } = translations.i18n.global
   const isOffline = reason === 'offline'
   useToasts().show({ title: t(isOffline ? 'part.offline' : 'part.failed'), text: t(isOffline ? 'part.offlineText' : 'part.failedText'), to: null, tone: 'neutral' })
 })
 app.use(createPages())
 void useSession().start(signIn)
-app.mount('#app')
+void translations.ready.then(() => app.mount('#app'))
