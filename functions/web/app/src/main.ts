@@ -9,6 +9,7 @@ import { createTranslations } from './locales'
 import { followCovered } from './platform/covered'
 import { watchMissingParts } from './platform/stale_build'
 import { createPages } from './router'
+import { useRooms } from './stores/rooms'
 import { useSession } from './stores/session'
 import { useSettings } from './stores/settings'
 import { useToasts } from './stores/toasts'
@@ -25,5 +26,6 @@ watchMissingParts((reason) => {
   useToasts().show({ title: t(isOffline ? 'part.offline' : 'part.failed'), text: t(isOffline ? 'part.offlineText' : 'part.failedText'), to: null, tone: 'neutral' })
 })
 app.use(createPages())
+useRooms().expect(signIn.rooms)
 void useSession().start(signIn)
 void translations.ready.then(() => app.mount('#app'))

@@ -52,6 +52,19 @@ describe('the room list', () => {
     await vi.waitFor(() => expect(fetchRooms).toHaveBeenCalledTimes(2))
   })
 
+  it('takes the list of the early sign-in once, and reads its own if that failed', async () => {
+    vi.mocked(fetchRooms).mockReset().mockResolvedValue([room('!own')])
+    const rooms = useRooms()
+    rooms.expect(Promise.resolve([room('!early')]))
+    await rooms.load()
+    expect([...rooms.all.keys()]).toEqual(['!early'])
+    await rooms.load()
+    expect([...rooms.all.keys()]).toEqual(['!own'])
+    rooms.expect(Promise.resolve(null))
+    await rooms.load()
+    expect(fetchRooms).toHaveBeenCalledTimes(2)
+  })
+
   it('takes the count of the service, and drops a room that was left', async () => {
     vi.mocked(fetchRooms).mockResolvedValue([room('!a', { unread_count: 4, mention_count: 3 })])
     const rooms = useRooms()

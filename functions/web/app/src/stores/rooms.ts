@@ -31,6 +31,8 @@ export const useRooms = defineStore('rooms', () => {
   const readRoom = ref<string | null>(null)
   let loading: Promise<void> | null = null
   let mustLoadAgain = false
+  /** The list of the early sign-in, for the first reading. */
+  let early: Promise<Room[] | null> | null = null
   /** The last message of each room that an event has brought, by its id. */
   const lastMessages = new Map<string, string>()
 
@@ -55,11 +57,22 @@ export const useRooms = defineStore('rooms', () => {
     return loading
   }
 
+  /** Takes the list of the early sign-in in place of the first reading. */
+  function expect(list: Promise<Room[] | null>): void {
+    early = list
+  }
+
+  async function fetchFirst(): Promise<Room[]> {
+    const list = early
+    early = null
+    return (await list) ?? (await fetchRooms())
+  }
+
   const loadSoon = useThrottleFn(() => void load(), AGAIN, true)
 
   async function read(): Promise<void> {
     try {
-      const list = await fetchRooms()
+      const list = await (early === null ? fetchRooms() : fetchFirst())
       all.value = new Map(list.map((room) => [room.matrix_room_id, room]))
       failure.value = null
       isLoaded.value = true
@@ -150,5 +163,5 @@ export const useRooms = defineStore('rooms', () => {
     else void loadSoon()
   }
 
-  return { all, left, sections, unreadCount, isLoaded, failure, readRoom, load, put, change, remove, apply, reportRead, reportAgain }
+  return { all, left, sections, unreadCount, isLoaded, failure, readRoom, load, expect, put, change, remove, apply, reportRead, reportAgain }
 })
