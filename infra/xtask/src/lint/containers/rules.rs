@@ -62,7 +62,7 @@ impl Compose<'_> {
             (service["read_only"] == true, "is not `read_only`"),
             (
                 texts(&service["tmpfs"]).iter().any(|path| is_tmp(path, is_ours)),
-                "has no tmpfs /tmp for all users",
+                "has no tmpfs /tmp of its user",
             ),
             (texts(&service["cap_drop"]) == ["ALL"], "does not drop all capabilities"),
             (added.iter().all(|one| may_add(one)), "adds a capability"),
@@ -153,11 +153,11 @@ fn has(list: &Value, text: &str) -> bool {
     texts(list).contains(&text)
 }
 
-/// Returns whether an entry of `tmpfs`, as in `/tmp:size=64m,mode=1777`, is /tmp. Our images have no such folder,
-/// whose mode it would get.
-fn is_tmp(entry: &str, needs_mode: bool) -> bool {
+/// Returns whether an entry of `tmpfs`, as in `/tmp:size=64m`, is /tmp. In our images it belongs to their user: they
+/// have no such folder, and runc gives it the mode 0755 when a container is started again.
+fn is_tmp(entry: &str, is_ours: bool) -> bool {
     let (path, options) = entry.split_once(':').unwrap_or((entry, ""));
-    path == "/tmp" && (!needs_mode || options.split(',').any(|option| option == "mode=1777"))
+    path == "/tmp" && (!is_ours || options.split(',').any(|option| option == "uid=65532"))
 }
 
 fn is_secret(variable: &str) -> bool {
@@ -172,7 +172,7 @@ mod tests {
     const GOOD: &str = r#"
 x-hardened: &hardened
   read_only: true
-  tmpfs: ["/tmp:size=9m,mode=1777"]
+  tmpfs: ["/tmp:size=9m,uid=65532"]
   cap_drop: [ALL]
   security_opt: ["no-new-privileges:true"]
   restart: unless-stopped
@@ -222,8 +222,8 @@ secrets:
         let with = |line: &str| format!("    {line}\n    secrets: [key]");
         for (from, to, service, message) in [
             ("    secrets: [key]", with("read_only: false").as_str(), "rooms", "is not `read_only`"),
-            ("    secrets: [key]", &with("tmpfs: [/run]"), "rooms", "has no tmpfs /tmp for all users"),
-            ("    secrets: [key]", &with("tmpfs: [/tmp]"), "rooms", "has no tmpfs /tmp for all users"),
+            ("    secrets: [key]", &with("tmpfs: [/run]"), "rooms", "has no tmpfs /tmp of its user"),
+            ("    secrets: [key]", &with("tmpfs: [/tmp]"), "rooms", "has no tmpfs /tmp of its user"),
             ("    secrets: [key]", &with("cap_add: [CHOWN]"), "rooms", "adds a capability"),
             ("    secrets: [key]", &with("restart: always"), "rooms", "has another `restart`"),
             ("    secrets: [key]", "", "rooms", "has SECRET_KEY_FILE, but not that secret"),
