@@ -13,29 +13,41 @@ use crate::domain::{
 /// The values of `target_type`.
 pub const TARGET_TYPES: [&str; 4] = ["general", "entity_room", "dm", "service_room"];
 
+// The lowest comes first. No endpoint accepts `low` and `high` yet, so the schema of clients has neither.
 /// The priority of a notification.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Priority {
+    /// Sent as `m.notice`, which makes no phone ring.
+    #[cfg_attr(feature = "schema", schemars(skip))]
+    Low,
     /// Treated as any message.
     Normal,
+    /// Mentions its readers.
+    #[cfg_attr(feature = "schema", schemars(skip))]
+    High,
     /// Marked in the text; phones ring.
     Urgent,
 }
 
 impl Priority {
+    /// All priorities, the lowest first.
+    pub const ALL: [Self; 4] = [Self::Low, Self::Normal, Self::High, Self::Urgent];
+
     /// Returns the value in requests and responses.
     pub fn as_str(self) -> &'static str {
         match self {
+            Self::Low => "low",
             Self::Normal => "normal",
+            Self::High => "high",
             Self::Urgent => "urgent",
         }
     }
 
     /// Parses the value of a request or the stored form; `None` if it is unknown.
     pub fn parse(value: &str) -> Option<Self> {
-        [Self::Normal, Self::Urgent].into_iter().find(|priority| priority.as_str() == value)
+        Self::ALL.into_iter().find(|priority| priority.as_str() == value)
     }
 }
 
