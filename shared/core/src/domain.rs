@@ -1,6 +1,7 @@
 //! Types and pure rules, without ports and I/O.
 
 pub mod admin;
+pub mod alarm;
 pub mod audiences;
 pub mod cursor;
 pub mod entity;

@@ -63,6 +63,16 @@ number! {
 }
 
 number! {
+    /// The id of an alarm.
+    AlarmId
+}
+
+number! {
+    /// The id of an input of an alarm. The inputs of an alarm have ids in the order of their commits.
+    AlarmInputId
+}
+
+number! {
     /// A position in the event log. Positions become visible in order: a reader that has seen `n` never later
     /// finds a new one below `n`.
     Position

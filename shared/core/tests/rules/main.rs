@@ -7,6 +7,7 @@
 )]
 
 mod adopt;
+mod alarm;
 mod copied_feed;
 mod crash;
 mod database_away;
