@@ -3,6 +3,7 @@
 mod conflicts;
 mod episodes;
 mod occurrences;
+mod properties;
 mod readers;
 mod rings;
 mod states;
