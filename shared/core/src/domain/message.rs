@@ -202,14 +202,9 @@ impl MessageContent {
         content
     }
 
-    /// Returns the content of the edit that gives a message this content (Matrix specification, "Event
-    /// replacements"). It mentions nobody anew.
+    /// Returns the content of the edit that gives a message this content.
     pub(crate) fn replacement(&self, of: &EventId) -> Value {
-        json!({
-            "msgtype": self.msg_type, "body": format!("* {}", self.summary()), "m.mentions": {},
-            "m.new_content": self.content(),
-            "m.relates_to": { "rel_type": "m.replace", "event_id": of },
-        })
+        replacement(&self.content(), &self.summary(), of)
     }
 
     /// Returns whether a retry has another content, as far as its sender chose it: text, type, mentions,
@@ -244,6 +239,16 @@ impl MessageContent {
         let text = self.file.as_ref().map_or(self.body.as_str(), |file| &file.filename);
         text.chars().take(SUMMARY_MAX).map(|c| if c.is_control() { ' ' } else { c }).collect()
     }
+}
+
+/// Returns the content of the edit that gives a message this content (Matrix specification, "Event
+/// replacements"). It mentions nobody anew: those of the new content make no phone ring.
+pub(crate) fn replacement(content: &Value, summary: &str, of: &EventId) -> Value {
+    json!({
+        "msgtype": content["msgtype"], "body": format!("* {summary}"), "m.mentions": {},
+        "m.new_content": content,
+        "m.relates_to": { "rel_type": "m.replace", "event_id": of },
+    })
 }
 
 impl<Id> Default for Mentions<Id> {
