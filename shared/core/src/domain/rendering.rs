@@ -1,5 +1,7 @@
 //! The form of a notification as a Matrix message.
 
+pub mod alarm;
+
 use serde_json::{Value, json};
 
 use crate::domain::{

@@ -7,6 +7,7 @@ mod properties;
 mod readers;
 mod rings;
 mod states;
+mod text;
 
 use std::time::Duration;
 
