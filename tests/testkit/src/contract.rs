@@ -15,9 +15,10 @@
 //! ```
 //!
 //! [`ageing_contract_tests!`] has the tests that need days to pass, for adapters whose clock can be moved.
-//! [`feed_contract_tests!`] has those of the event log alone.
+//! [`feed_contract_tests!`] has those of the event log alone, [`alarm_contract_tests!`] those of alarms.
 //! [`homeserver_contract_tests!`] has the tests of a homeserver.
 //!
+//! [`alarm_contract_tests!`]: crate::alarm_contract_tests
 //! [`contract_tests!`]: crate::contract_tests
 //! [`feed_contract_tests!`]: crate::feed_contract_tests
 //! [`ageing_contract_tests!`]: crate::ageing_contract_tests
@@ -25,6 +26,7 @@
 
 pub mod accept;
 pub mod ageing;
+pub mod alarms;
 pub mod audience;
 pub mod cursors;
 pub mod ephemeral_bus;
@@ -57,13 +59,14 @@ pub mod rooms;
 pub mod search;
 pub mod users;
 
-use std::{future::Future, time::Duration};
+use std::{future::Future, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use messenger_core::{
     Ports, Result,
+    alarm::{AlarmKey, Input},
     notification::{AcceptOutcome, NewNotification, Notification, QueueState},
-    port::{Accounts, Homeserver, MembershipCalls, RoomAdministration, RoomQueue, Timeline},
+    port::{Accounts, Alarms, Homeserver, MembershipCalls, RoomAdministration, RoomQueue, Timeline},
 };
 use tokio::task::JoinSet;
 
@@ -92,6 +95,27 @@ impl Store for Memory {
 
     async fn pass(&self, time: Duration) {
         self.advance(time);
+    }
+}
+
+/// An empty store of alarms.
+#[async_trait]
+pub trait AlarmStore: Store {
+    /// Returns its port.
+    fn alarms(&self) -> Arc<dyn Alarms>;
+
+    /// Stores an input, as a notification or an ingested event does. The store assigns its id and time.
+    async fn receive(&self, key: &AlarmKey, input: Input) -> Result<()>;
+}
+
+#[async_trait]
+impl AlarmStore for Memory {
+    fn alarms(&self) -> Arc<dyn Alarms> {
+        Arc::new(self.clone())
+    }
+
+    async fn receive(&self, key: &AlarmKey, input: Input) -> Result<()> {
+        self.receive_alarm_input(key, input).await
     }
 }
 

@@ -1,5 +1,6 @@
 //! The store in memory: every port works on one state behind one mutex, so that each call is atomic.
 
+mod alarms;
 mod closed_rooms;
 mod cursors;
 mod ephemeral_bus;
@@ -29,6 +30,7 @@ use std::{
 use jiff::Timestamp;
 use messenger_core::{
     Error, Ports, Result,
+    alarm::{AlarmKey, Input},
     error::{Failure, System},
     event::Event,
     id::{HubUserId, RoomId, TenantId},
@@ -73,6 +75,7 @@ struct State {
     pending_leaves: pending_leaves::Table,
     external: external::Table,
     notifications: notifications::Table,
+    alarms: alarms::Table,
     inboxes: inbox::Table,
     queues: outbox::Table,
     log: feed::Log,
@@ -104,6 +107,7 @@ impl Default for Memory {
             pending_leaves: pending_leaves::Table::default(),
             external: external::Table::default(),
             notifications: notifications::Table::default(),
+            alarms: alarms::Table::default(),
             inboxes: inbox::Table::default(),
             queues: outbox::Table::default(),
             log: feed::Log::default(),
@@ -174,6 +178,11 @@ impl Memory {
             Arc::new(crate::TransparentVault),
             Arc::new(clock.clone()),
         )
+    }
+
+    /// Stores an input of an alarm. The store assigns its id and time.
+    pub(crate) async fn receive_alarm_input(&self, key: &AlarmKey, input: Input) -> Result<()> {
+        self.act("storing an input of an alarm", |state| state.receive_alarm_input(key, input)).await
     }
 
     /// Returns the same store as another process uses it.

@@ -12,6 +12,7 @@ async fn new_store() -> Memory {
 
 messenger_testkit::contract_tests!(new_store);
 messenger_testkit::ageing_contract_tests!(new_store);
+messenger_testkit::alarm_contract_tests!(new_store);
 
 struct InMemory(MemoryHomeserver);
 

@@ -352,6 +352,23 @@ macro_rules! ageing_contract_tests {
     };
 }
 
+/// Generates the contract tests of alarms; `$create` makes an
+/// [`AlarmStore`](crate::contract::AlarmStore).
+#[macro_export]
+macro_rules! alarm_contract_tests {
+    ($create:path) => {
+        $crate::contract_module! { $create, alarms:
+            a_change_is_stored_as_a_whole,
+            a_stale_change_stores_nothing,
+            concurrent_steps_count_each_input_once,
+            an_alarm_is_claimed_when_its_next_step_is_due,
+            a_waiting_input_is_claimed_after_a_second,
+            an_alarm_belongs_to_one_tenant,
+            alarms_are_listed_for_their_readers,
+        }
+    };
+}
+
 /// Generates the contract tests of a homeserver; `$create` makes a
 /// [`TestHomeserver`](crate::contract::TestHomeserver).
 #[macro_export]

@@ -1,0 +1,89 @@
+//! The port of the alarms.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+
+use crate::domain::{
+    alarm::{Alarm, AlarmKey, Change, Input, JournalEntry},
+    error::Result,
+    event::NewEvent,
+    id::{AlarmId, HubUserId, TenantId},
+};
+
+/// An alarm with its waiting inputs, as of one moment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LoadedAlarm {
+    /// The alarm. If none with this key is stored, it has no episode, and a new id.
+    pub alarm: Alarm,
+    /// The stored inputs that no change has consumed, in their order.
+    pub inputs: Vec<Input>,
+    /// The time of the store.
+    pub now: Timestamp,
+}
+
+/// A change of an alarm, with the live events that it appends.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AlarmChange {
+    /// The change.
+    pub change: Change,
+    /// The live events of the change, in their order.
+    pub events: Vec<NewEvent>,
+}
+
+/// A query for the alarms of a tenant. An alarm without any episode is never among them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AlarmQuery {
+    /// The reader: alarms whose newest episode has another user as its target are left out.
+    pub reader: HubUserId,
+    /// Whether the alarms are open; `None` for all.
+    pub is_open: Option<bool>,
+    /// The app that reports the fault; `None` for all apps.
+    pub source_app: Option<String>,
+    /// The alarm after which the page begins; `None` for the first page.
+    pub after: Option<AlarmId>,
+    /// The largest number of results.
+    pub limit: i64,
+}
+
+/// The alarms, with their inputs and journals.
+///
+/// Inputs are stored by other ports, each in the transaction of its cause: a call of a satellite with its
+/// notification, a reaction or reply with its ingested event. Those of an alarm have ids in the order of
+/// their commits. An act through this service has no stored input: it is stored with its change.
+#[async_trait]
+pub trait Alarms: Send + Sync {
+    /// Returns the alarms with these keys, in the same order, each with all of its waiting inputs.
+    ///
+    /// Nothing is stored: an alarm that is not stored yet is stored by its first change.
+    async fn load(&self, keys: &[AlarmKey]) -> Result<Vec<LoadedAlarm>>;
+
+    /// Stores changes of different alarms, in one durable transaction. Returns the keys of stale changes:
+    /// those whose alarm does not have the expected revision any more. Load and step such an alarm again.
+    ///
+    /// * Of a stale change nothing is stored. It does not prevent the other changes.
+    /// * Each other change is stored as a whole: the alarm, the entries of its journal, its live events, and
+    ///   the time of its next step. The waiting inputs that its journal names are consumed, and its claim
+    ///   ends.
+    ///
+    /// Each step that has an entry in its journal raises the revision. So an input is consumed by one change
+    /// only, and repeating a stored change is stale.
+    async fn apply(&self, changes: &[AlarmChange]) -> Result<Vec<AlarmKey>>;
+
+    /// Claims at most `limit` alarms that have to be stepped, those first that have been due longest: an
+    /// input has waited for a second, or the time of the next step has passed.
+    ///
+    /// No other claim returns them until the lease ends, or until a change of theirs is stored. The second is
+    /// left to the call that stored the input.
+    async fn claim_due(&self, lease: Duration, limit: i64) -> Result<Vec<AlarmKey>>;
+
+    /// Returns an alarm of a tenant; `None` if the tenant has no such alarm.
+    async fn find(&self, tenant: TenantId, id: AlarmId) -> Result<Option<Alarm>>;
+
+    /// Returns alarms of a tenant, those with the largest id first.
+    async fn list(&self, tenant: TenantId, query: &AlarmQuery) -> Result<Vec<Alarm>>;
+
+    /// Returns the journal of an alarm, oldest entry first; `None` if the tenant has no such alarm.
+    async fn journal(&self, tenant: TenantId, id: AlarmId) -> Result<Option<Vec<JournalEntry>>>;
+}
