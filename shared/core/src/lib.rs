@@ -10,8 +10,9 @@ pub mod sync;
 
 pub use administration::Administration;
 pub use domain::{
-    admin, alarm, audiences, cursor, ephemeral, error, event, external, id, inbox, json, lease, markdown, media,
-    message, name, notification, origin, receipt, rendering, room, room_event, search, time, typing, user,
+    admin, alarm, audiences, cursor, ephemeral, error, event, external, id, inbox, json, lease, markdown,
+    media, message, name, notification, origin, receipt, rendering, room, room_event, search, time, typing,
+    user,
 };
 pub use domain::{
     error::{Error, Result},

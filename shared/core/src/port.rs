@@ -47,7 +47,7 @@ pub use accounts::{Accounts, ExternalAccounts};
 pub use admin::{
     AdminNotifications, AdminPorts, AdminRooms, AdminStatistics, AdminUsers, AuditLog, BulkActs, GivenName,
 };
-pub use alarms::{AlarmChange, AlarmQuery, Alarms, LoadedAlarm};
+pub use alarms::{AlarmChange, Alarms, LoadedAlarm};
 pub use clock::Clock;
 pub use closed_rooms::{ClosedRoomWatcher, ClosedRooms};
 pub use cursors::Cursors;

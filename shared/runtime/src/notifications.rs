@@ -147,6 +147,7 @@ impl Deliveries {
             Status::Failed => Some(failures.last().map(|last| last.failed_at)),
             Status::Expired => Some(notification.expires_at),
             Status::Cancelled => Some(None),
+            Status::Ignored => Some(Some(notification.created_at)),
         };
         Self {
             id: notification.id,

@@ -109,7 +109,7 @@ pub fn retried(key: &str, fingerprint: &str) -> SendOptions {
 /// A draft ready to be stored, with the options of [`no_wait`].
 pub fn new_notification(draft: Draft) -> NewNotification {
     let payload = payload(&json!({ "title": draft.title }));
-    NewNotification { satellite: satellite(), draft, room: None, payload, options: no_wait() }
+    NewNotification { satellite: satellite(), draft, room: None, payload, options: no_wait(), alarm: None }
 }
 
 /// A payload with these fields.

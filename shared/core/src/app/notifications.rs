@@ -51,7 +51,11 @@ impl Notifications {
             // sent ones of this process pending, and wait for their callers.
             self.delivery.store_sent().await;
         }
-        match self.records.accept(NewNotification { satellite, draft, room, payload, options }).await? {
+        match self
+            .records
+            .accept(NewNotification { satellite, draft, room, payload, options, alarm: None })
+            .await?
+        {
             AcceptOutcome::New { notification, queue_state } => {
                 // The store knows of each closed room, this process not yet.
                 if let (Some(closed), None) = (&known_room, &notification.room) {

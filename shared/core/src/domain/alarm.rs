@@ -10,6 +10,7 @@ mod deadline;
 mod episode;
 mod input;
 mod occurrence;
+mod query;
 mod record;
 mod state;
 mod step;
@@ -21,8 +22,12 @@ pub use change::{
 pub use chattering::Chattering;
 pub use deadline::Deadline;
 pub use episode::{Acknowledgement, ClearedBy, Clearing, Episode, REOPEN_WITHIN};
-pub use input::{AckRule, Action, ActionKind, Expected, Input, InputSource, Operator, Trigger};
+pub use input::{
+    AckRule, Action, ActionKind, Expected, Input, InputSource, NewAlarmInput, Operator, SKEW_MAX, Trigger,
+    own_dedup_key,
+};
 pub use occurrence::Occurrence;
+pub use query::{AlarmCursor, AlarmQuery, JournalCursor, JournalPage, JournalQuery, StateFilter};
 pub use record::{Alarm, AlarmKey};
 pub use state::State;
 pub use step::step;

@@ -67,6 +67,8 @@ pub enum Kind {
     Notification,
     /// The message of a notification stands in its room.
     NotificationSent,
+    /// An alarm that has changed.
+    Alarm,
     /// Notifications that the audience, one user, has read on one of their devices.
     InboxRead,
     /// A new message in a room.
@@ -92,9 +94,10 @@ pub enum Kind {
 }
 
 /// The kinds of events that are stored in the log.
-pub const STORED: [Kind; 13] = [
+pub const STORED: [Kind; 14] = [
     Kind::Notification,
     Kind::NotificationSent,
+    Kind::Alarm,
     Kind::InboxRead,
     Kind::NewMessage,
     Kind::MessageEdited,
@@ -114,6 +117,7 @@ impl Kind {
         match self {
             Self::Notification => "notification",
             Self::NotificationSent => "notification_sent",
+            Self::Alarm => "alarm",
             Self::InboxRead => "inbox_read",
             Self::NewMessage => "new_message",
             Self::MessageEdited => "message_edited",

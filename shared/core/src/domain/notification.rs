@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::{
     admin::Administrator,
+    alarm::NewAlarmInput,
     event::Payload,
     id::{EventId, NotificationId, RoomId, TenantId},
     origin::Origin,
@@ -62,11 +63,14 @@ pub enum Status {
     Expired,
     /// Not to be delivered any more, by an administrator.
     Cancelled,
+    /// An input that its alarm ignored: there is nothing to deliver.
+    Ignored,
 }
 
 impl Status {
     /// All statuses.
-    pub const ALL: [Self; 5] = [Self::Pending, Self::Sent, Self::Failed, Self::Expired, Self::Cancelled];
+    pub const ALL: [Self; 6] =
+        [Self::Pending, Self::Sent, Self::Failed, Self::Expired, Self::Cancelled, Self::Ignored];
 
     /// Returns the value in responses and in the database.
     pub fn as_str(self) -> &'static str {
@@ -76,6 +80,7 @@ impl Status {
             Self::Failed => "failed",
             Self::Expired => "expired",
             Self::Cancelled => "cancelled",
+            Self::Ignored => "ignored",
         }
     }
 
@@ -150,6 +155,9 @@ pub struct Notification {
 }
 
 /// A notification to accept: it is stored with its live event and its entry in the room queue.
+///
+/// The input of an alarm is stored with neither: its alarm publishes and delivers it. It is `pending` until the
+/// root message tells it.
 #[derive(Debug, Clone)]
 pub struct NewNotification {
     /// The sender.
@@ -162,6 +170,8 @@ pub struct NewNotification {
     pub payload: Payload,
     /// The options of the request.
     pub options: SendOptions,
+    /// The input of an alarm that it is; `None` for a notification that stands for itself.
+    pub alarm: Option<NewAlarmInput>,
 }
 
 /// The outcome of accepting a notification.

@@ -6,10 +6,10 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 
 use crate::domain::{
-    alarm::{Alarm, AlarmKey, Change, Input, JournalEntry},
+    alarm::{Alarm, AlarmKey, AlarmQuery, Change, Input, JournalPage, JournalQuery},
     error::Result,
     event::NewEvent,
-    id::{AlarmId, HubUserId, TenantId},
+    id::{AlarmId, HubUserId, NotificationId, TenantId},
 };
 
 /// An alarm with its waiting inputs, as of one moment.
@@ -28,23 +28,9 @@ pub struct LoadedAlarm {
 pub struct AlarmChange {
     /// The change.
     pub change: Change,
-    /// The live events of the change, in their order.
+    /// The live events of the change, in their order. The store adds the id and the time of its notification to
+    /// [`LiveEvent::Notification`](crate::alarm::LiveEvent), and marks the notification as announced.
     pub events: Vec<NewEvent>,
-}
-
-/// A query for the alarms of a tenant. An alarm without any episode is never among them.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct AlarmQuery {
-    /// The reader: alarms whose newest episode has another user as its target are left out.
-    pub reader: HubUserId,
-    /// Whether the alarms are open; `None` for all.
-    pub is_open: Option<bool>,
-    /// The app that reports the fault; `None` for all apps.
-    pub source_app: Option<String>,
-    /// The alarm after which the page begins; `None` for the first page.
-    pub after: Option<AlarmId>,
-    /// The largest number of results.
-    pub limit: i64,
 }
 
 /// The alarms, with their inputs and journals.
@@ -81,9 +67,23 @@ pub trait Alarms: Send + Sync {
     /// Returns an alarm of a tenant; `None` if the tenant has no such alarm.
     async fn find(&self, tenant: TenantId, id: AlarmId) -> Result<Option<Alarm>>;
 
-    /// Returns alarms of a tenant, those with the largest id first.
-    async fn list(&self, tenant: TenantId, query: &AlarmQuery) -> Result<Vec<Alarm>>;
+    /// Returns the alarm that got this notification of a tenant as its input, and the number of the episode
+    /// afterwards. Returns `None` if no alarm of the tenant has applied this notification.
+    async fn of_notification(
+        &self,
+        tenant: TenantId,
+        notification: NotificationId,
+    ) -> Result<Option<(Alarm, i64)>>;
 
-    /// Returns the journal of an alarm, oldest entry first; `None` if the tenant has no such alarm.
-    async fn journal(&self, tenant: TenantId, id: AlarmId) -> Result<Option<Vec<JournalEntry>>>;
+    /// Returns the alarms of a tenant that match the query and that the reader may read, in the order of
+    /// [`AlarmCursor`](crate::alarm::AlarmCursor).
+    async fn list(&self, tenant: TenantId, reader: &HubUserId, query: &AlarmQuery) -> Result<Vec<Alarm>>;
+
+    /// Returns a page of the journal of an alarm; `None` if the tenant has no such alarm.
+    async fn journal(
+        &self,
+        tenant: TenantId,
+        id: AlarmId,
+        query: &JournalQuery,
+    ) -> Result<Option<JournalPage>>;
 }

@@ -6,8 +6,8 @@ use std::borrow::Cow;
 use messenger_core::event::{
     Kind, STORED,
     payload::{
-        InboxRead, Membership, MessageEdited, MessageRedacted, NewMessage, Notification, NotificationSent,
-        Reaction, RoleChanged, RoomLeft, RoomMuted, Typing, Unread,
+        AlarmChanged, InboxRead, Membership, MessageEdited, MessageRedacted, NewMessage, Notification,
+        NotificationSent, Reaction, RoleChanged, RoomLeft, RoomMuted, Typing, Unread,
     },
 };
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
@@ -77,6 +77,7 @@ fn stored(kind: Kind, generator: &mut SchemaGenerator) -> Value {
     let payload: Value = match kind {
         Kind::Notification => Notification::json_schema(generator).into(),
         Kind::NotificationSent => NotificationSent::json_schema(generator).into(),
+        Kind::Alarm => AlarmChanged::json_schema(generator).into(),
         Kind::InboxRead => InboxRead::json_schema(generator).into(),
         Kind::NewMessage => NewMessage::json_schema(generator).into(),
         Kind::MessageEdited => MessageEdited::json_schema(generator).into(),

@@ -81,6 +81,7 @@ fn payload(row: &Row, kind: Kind, room: Option<&RoomId>) -> Result<Payload> {
         Kind::AccessWithdrawn => EventPayload::AccessWithdrawn {},
         Kind::Notification
         | Kind::NotificationSent
+        | Kind::Alarm
         | Kind::InboxRead
         | Kind::NewMessage
         | Kind::MessageEdited

@@ -364,7 +364,10 @@ macro_rules! alarm_contract_tests {
             an_alarm_is_claimed_when_its_next_step_is_due,
             a_waiting_input_is_claimed_after_a_second,
             an_alarm_belongs_to_one_tenant,
+            a_journal_is_read_page_by_page,
             alarms_are_listed_for_their_readers,
+            alarms_are_found_by_their_newest_episode,
+            an_alarm_is_found_by_its_notifications,
         }
     };
 }

@@ -1,6 +1,7 @@
 //! Alarms in memory.
 
 use std::{
+    cmp::Reverse,
     collections::{BTreeMap, HashMap},
     time::Duration,
 };
@@ -9,10 +10,12 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use messenger_core::{
     Result,
-    alarm::{Alarm, AlarmKey, Input, JournalCause, JournalEntry},
-    event::Audience,
-    id::{AlarmId, AlarmInputId, TenantId},
-    port::{AlarmChange, AlarmQuery, Alarms, LoadedAlarm},
+    alarm::{
+        Alarm, AlarmCursor, AlarmKey, AlarmQuery, Input, JournalCause, JournalCursor, JournalEntry,
+        JournalPage, JournalQuery, LiveEvent,
+    },
+    id::{AlarmId, AlarmInputId, HubUserId, NotificationId, TenantId},
+    port::{AlarmChange, Alarms, LoadedAlarm},
 };
 
 use super::{Memory, State};
@@ -32,7 +35,7 @@ pub(super) struct Table {
 
 struct Row {
     alarm: Alarm,
-    journal: Vec<JournalEntry>,
+    journal: BTreeMap<JournalCursor, JournalEntry>,
     next_at: Option<Timestamp>,
 }
 
@@ -71,10 +74,12 @@ impl Table {
         }
         self.leases.remove(&alarm.key);
         self.ids.insert(alarm.key.clone(), id);
-        let row = Row { alarm: alarm.clone(), journal: Vec::new(), next_at: None };
+        let row = Row { alarm: alarm.clone(), journal: BTreeMap::new(), next_at: None };
         let row = self.rows.entry(id).or_insert(row);
         row.alarm = alarm.clone();
-        row.journal.extend(change.journal.iter().cloned());
+        let revision = alarm.revision;
+        let places = (0..).map(|number| JournalCursor { revision, number });
+        row.journal.extend(places.zip(change.journal.iter().cloned()));
         row.next_at = change.next_at;
         true
     }
@@ -95,6 +100,27 @@ impl Table {
 }
 
 impl State {
+    /// Appends the live events of a change. The notifications that they announce are announced.
+    fn publish_alarm(&mut self, change: &AlarmChange) {
+        for (n, event) in change.events.iter().enumerate() {
+            let announced = match change.change.events.get(n) {
+                Some(LiveEvent::Notification { notification, .. }) => {
+                    self.notifications.rows.get_mut(notification)
+                }
+                _ => None,
+            };
+            match announced {
+                Some(stored) => {
+                    stored.row.announced = true;
+                    self.log.append_about_notification(self.now, &stored.row, event);
+                }
+                None => {
+                    self.log.append(self.now, event);
+                }
+            }
+        }
+    }
+
     /// Stores an input, as a notification or an ingested event does.
     pub(super) fn receive_alarm_input(&mut self, key: &AlarmKey, input: Input) {
         self.alarms.last_input += 1;
@@ -120,9 +146,7 @@ impl Alarms for Memory {
             let mut stale = Vec::new();
             for change in changes {
                 if state.alarms.apply(change) {
-                    for event in &change.events {
-                        state.log.append(state.now, event);
-                    }
+                    state.publish_alarm(change);
                 } else {
                     stale.push(change.change.alarm.key.clone());
                 }
@@ -147,33 +171,54 @@ impl Alarms for Memory {
         self.act("reading an alarm", |state| state.alarms.row(tenant, id).map(|row| row.alarm.clone())).await
     }
 
-    async fn list(&self, tenant: TenantId, query: &AlarmQuery) -> Result<Vec<Alarm>> {
-        self.act("reading alarms", |state| {
-            let rows = state.alarms.rows.values().rev().map(|row| &row.alarm);
-            rows.filter(|alarm| alarm.key.tenant == tenant && is_wanted(alarm, query))
-                .take(usize::try_from(query.limit).unwrap_or_default())
-                .cloned()
-                .collect()
+    async fn of_notification(
+        &self,
+        tenant: TenantId,
+        notification: NotificationId,
+    ) -> Result<Option<(Alarm, i64)>> {
+        self.act("reading the alarm of a notification", |state| {
+            state.alarms.rows.values().filter(|row| row.alarm.key.tenant == tenant).find_map(|row| {
+                let mut causes = row.journal.values().filter(|entry| is_of(&entry.cause, notification));
+                causes.next().map(|entry| (row.alarm.clone(), entry.episode))
+            })
         })
         .await
     }
 
-    async fn journal(&self, tenant: TenantId, id: AlarmId) -> Result<Option<Vec<JournalEntry>>> {
+    async fn list(&self, tenant: TenantId, reader: &HubUserId, query: &AlarmQuery) -> Result<Vec<Alarm>> {
+        self.act("reading alarms", |state| {
+            let rows = state.alarms.rows.values().map(|row| &row.alarm);
+            let rows = rows.filter(|alarm| alarm.key.tenant == tenant && query.matches(alarm, reader));
+            let mut found: Vec<_> = rows.cloned().collect();
+            found.sort_by_key(|alarm| Reverse(AlarmCursor::of(alarm)));
+            found.truncate(usize::try_from(query.limit).unwrap_or_default());
+            found
+        })
+        .await
+    }
+
+    async fn journal(
+        &self,
+        tenant: TenantId,
+        id: AlarmId,
+        query: &JournalQuery,
+    ) -> Result<Option<JournalPage>> {
+        let limit = usize::try_from(query.limit).unwrap_or_default();
         self.act("reading the journal of an alarm", |state| {
-            state.alarms.row(tenant, id).map(|row| row.journal.clone())
+            let row = state.alarms.row(tenant, id)?;
+            let older = row.journal.iter().rev();
+            let mut older = older.filter(|(place, _)| query.before.is_none_or(|before| **place < before));
+            let page: Vec<_> = older.by_ref().take(limit).collect();
+            let last = page.last().map(|(place, _)| **place);
+            Some(JournalPage {
+                next_before: last.filter(|_| older.next().is_some()),
+                entries: page.into_iter().map(|(_, entry)| entry.clone()).collect(),
+            })
         })
         .await
     }
 }
 
-fn is_wanted(alarm: &Alarm, query: &AlarmQuery) -> bool {
-    let Some(episode) = &alarm.episode else { return false };
-    let is_readable = match episode.draft.audience(alarm.key.tenant) {
-        Audience::User(_, user) => user == query.reader,
-        Audience::Tenant(_) | Audience::Room(..) => true,
-    };
-    is_readable
-        && query.is_open.is_none_or(|is_open| is_open == episode.is_open())
-        && query.source_app.as_ref().is_none_or(|app| *app == alarm.key.source_app)
-        && query.after.is_none_or(|after| alarm.id < after)
+fn is_of(cause: &JournalCause, notification: NotificationId) -> bool {
+    matches!(cause, JournalCause::Input { source, .. } if source.notification() == Some(notification))
 }

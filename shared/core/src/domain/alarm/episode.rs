@@ -3,7 +3,8 @@
 use jiff::{SignedDuration, Timestamp};
 
 use crate::domain::{
-    alarm::{AckRule, InputSource, Operator, State, Trigger},
+    alarm::{AckRule, Input, InputSource, Operator, State, Trigger},
+    id::NotificationId,
     notification::Draft,
 };
 
@@ -21,8 +22,12 @@ pub struct Episode {
     pub draft: Draft,
     /// The rule for acknowledgements.
     pub ack: AckRule,
+    /// The notification of the first trigger.
+    pub notification: Option<NotificationId>,
     /// The number of triggers.
     pub occurrences: i64,
+    /// The time of the latest trigger: that of the satellite, or that of its receipt.
+    pub last_occurred_at: Timestamp,
     /// The time of the first trigger.
     pub started_at: Timestamp,
     /// The time of the latest activation.
@@ -48,6 +53,8 @@ pub struct Acknowledgement {
     pub by: InputSource,
     /// The time.
     pub at: Timestamp,
+    /// The comment of an operator.
+    pub comment: Option<String>,
     /// The time at which it expires; `None` if it does not.
     pub expires_at: Option<Timestamp>,
 }
@@ -76,13 +83,16 @@ pub enum ClearedBy {
 
 impl Episode {
     /// Begins an episode.
-    pub(super) fn begin(number: i64, trigger: &Trigger, at: Timestamp) -> Self {
+    pub(super) fn begin(number: i64, trigger: &Trigger, input: &Input) -> Self {
+        let at = input.received_at;
         Self {
             number,
             state: active(trigger.ack),
             draft: trigger.draft.clone(),
             ack: trigger.ack,
+            notification: input.source.notification(),
             occurrences: 1,
+            last_occurred_at: input.shown_at(),
             started_at: at,
             active_since: at,
             is_stale: false,
@@ -111,10 +121,11 @@ impl Episode {
 
     /// Counts a trigger. Returns whether it has another target: its text is not taken then, because other
     /// people may read it.
-    pub(super) fn count(&mut self, trigger: &Trigger, at: Timestamp) -> bool {
+    pub(super) fn count(&mut self, trigger: &Trigger, input: &Input) -> bool {
         self.occurrences += 1;
+        self.last_occurred_at = input.shown_at();
         self.draft.priority = self.draft.priority.max(trigger.draft.priority);
-        self.renew(trigger, at);
+        self.renew(trigger, input.received_at);
         !self.take_text(&trigger.draft)
     }
 
@@ -149,9 +160,11 @@ impl Episode {
     }
 
     /// Acknowledges the alarm. The episode ends if the fault is over.
-    pub(super) fn acknowledge(&mut self, by: &InputSource, at: Timestamp) {
+    pub(super) fn acknowledge(&mut self, input: &Input) {
+        let at = input.received_at;
         let expires_at = self.ack.expires_after.map(|after| at + after);
-        self.acknowledgement = Some(Acknowledgement { by: by.clone(), at, expires_at });
+        let (by, comment) = (input.source.clone(), input.comment.clone());
+        self.acknowledgement = Some(Acknowledgement { by, at, comment, expires_at });
         if self.state.is_active() {
             self.state = State::ActiveAck;
         } else {

@@ -2,12 +2,16 @@
 
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::domain::{
     id::{AlarmInputId, EventId, HubUserId, NotificationId},
     notification::Draft,
 };
+
+/// The time by which the clock of a satellite may be fast. A later `occurred_at` orders nothing: otherwise
+/// one wrong clock would make all later inputs stale.
+pub const SKEW_MAX: SignedDuration = SignedDuration::from_mins(5);
 
 /// An input of an alarm.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,6 +32,20 @@ pub struct Input {
     pub expected: Expected,
     /// The comment of an operator.
     pub comment: Option<String>,
+}
+
+/// The part of a notification by which it is an input of an alarm.
+///
+/// The key of the alarm is that of the notification's tenant and application. The input is stored together
+/// with the notification, and its source is the notification.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewAlarmInput {
+    /// The name of the fault; `None` for an alarm of this notification only ([`own_dedup_key`]).
+    pub dedup_key: Option<String>,
+    /// The requested change.
+    pub action: Action,
+    /// The time of the event at the satellite; `None` if the satellite names none.
+    pub occurred_at: Option<Timestamp>,
 }
 
 /// The sender of an input.
@@ -114,6 +132,31 @@ pub enum ActionKind {
     Resolve,
     Cancel,
     Comment,
+}
+
+/// Returns the dedup key of the alarm of one notification that names no fault.
+pub fn own_dedup_key(notification: NotificationId) -> String {
+    format!("n:{notification}")
+}
+
+impl NewAlarmInput {
+    /// Returns the dedup key of its alarm.
+    pub fn key_of(&self, notification: NotificationId) -> String {
+        self.dedup_key.clone().unwrap_or_else(|| own_dedup_key(notification))
+    }
+}
+
+impl Input {
+    /// Returns the time that readers see: that of the satellite if its clock can be right.
+    pub(super) fn shown_at(&self) -> Timestamp {
+        self.believed_time().unwrap_or(self.received_at)
+    }
+
+    /// Returns the time of the event at the satellite; `None` without one, and if the clock of the satellite is
+    /// fast.
+    pub(super) fn believed_time(&self) -> Option<Timestamp> {
+        self.occurred_at.filter(|at| at.duration_since(self.received_at) <= SKEW_MAX)
+    }
 }
 
 impl InputSource {

@@ -1,12 +1,8 @@
 //! The order of the occurrences that satellites report.
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 use crate::domain::alarm::{ActionKind, Input};
-
-/// The time by which the clock of a satellite may be fast. A later `occurred_at` orders nothing: otherwise
-/// one wrong clock would make all later inputs stale.
-const SKEW_MAX: SignedDuration = SignedDuration::from_mins(5);
 
 /// The newest occurrence that a satellite has reported with a time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,8 +27,7 @@ pub(super) enum Order {
 impl Order {
     /// Compares an input with the newest occurrence.
     pub(super) fn of(input: &Input, newest: Option<Occurrence>) -> Self {
-        let is_believed = |at: &Timestamp| at.duration_since(input.received_at) <= SKEW_MAX;
-        let Some(at) = input.occurred_at.filter(is_believed) else { return Self::Newer(None) };
+        let Some(at) = input.believed_time() else { return Self::Newer(None) };
         let occurrence = Occurrence { at, action: input.action.kind() };
         match newest {
             Some(newest) if newest == occurrence => Self::Same,

@@ -1,7 +1,11 @@
 //! The states of an alarm.
 
+use serde::Serialize;
+
 /// The state of an alarm (ISA-18.2 and IEC 62682, "alarm state model").
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "AlarmState"))]
+#[serde(rename_all = "snake_case")]
 pub enum State {
     /// The fault is over, and nobody has to acknowledge it any more.
     Normal,

@@ -59,11 +59,11 @@ impl ChangeBuilder<'_> {
             Order::Newer(occurrence) => self.alarm.newest_occurrence = occurrence,
         }
         match &input.action {
-            Action::Trigger(trigger) => self.trigger(trigger, &input.source, input.received_at),
+            Action::Trigger(trigger) => self.trigger(trigger, input),
             Action::Update(_) | Action::Comment => self.amend(&input.action),
-            Action::Acknowledge => self.acknowledge(&input.source, input.received_at),
+            Action::Acknowledge => self.acknowledge(input),
             Action::Unacknowledge => self.unacknowledge(&input.source),
-            Action::Resolve => self.resolve(&input.source, input.received_at),
+            Action::Resolve => self.resolve(input),
             Action::Cancel => self.cancel(input.received_at),
         }
     }
@@ -87,12 +87,13 @@ impl ChangeBuilder<'_> {
         Outcome::Unchanged
     }
 
-    fn trigger(&mut self, trigger: &Trigger, source: &InputSource, at: Timestamp) -> Outcome {
+    fn trigger(&mut self, trigger: &Trigger, input: &Input) -> Outcome {
+        let at = input.received_at;
         let Some(episode) = self.alarm.episode.as_mut().filter(|episode| episode.continues(at)) else {
-            return self.begin(trigger, source, at);
+            return self.begin(trigger, input);
         };
         let (before, priority) = (episode.state, episode.draft.priority);
-        let has_other_target = episode.count(trigger, at);
+        let has_other_target = episode.count(trigger, input);
         let is_raised = episode.draft.priority > priority;
         if !before.is_active() {
             episode.activate(at);
@@ -108,21 +109,21 @@ impl ChangeBuilder<'_> {
             self.ring_again(is_raised, at);
         }
         if before == State::Normal && !self.alarm.chattering.is_on(at) {
-            self.announce(source.notification());
+            self.announce(input.source.notification());
         }
         Outcome::Applied { warning: has_other_target.then_some(Warning::OtherTarget) }
     }
 
-    fn begin(&mut self, trigger: &Trigger, source: &InputSource, at: Timestamp) -> Outcome {
-        let episode = Episode::begin(self.alarm.episode_number() + 1, trigger, at);
+    fn begin(&mut self, trigger: &Trigger, input: &Input) -> Outcome {
+        let episode = Episode::begin(self.alarm.episode_number() + 1, trigger, input);
         self.ring = Some(Ring { episode: episode.number, reason: RingReason::Triggered });
         let earlier = self.alarm.episode.replace(episode);
         if earlier != self.before.episode {
             self.earlier_episodes.extend(earlier);
         }
-        self.alarm.chattering.record_activation(at);
+        self.alarm.chattering.record_activation(input.received_at);
         self.note(ChangeKind::State);
-        self.announce(source.notification());
+        self.announce(input.source.notification());
         Outcome::Applied { warning: None }
     }
 
@@ -141,12 +142,12 @@ impl ChangeBuilder<'_> {
         Outcome::Applied { warning: None }
     }
 
-    fn acknowledge(&mut self, by: &InputSource, at: Timestamp) -> Outcome {
+    fn acknowledge(&mut self, input: &Input) -> Outcome {
         self.change_open(|episode| {
             if episode.state == State::ActiveAck {
                 return Outcome::Unchanged;
             }
-            episode.acknowledge(by, at);
+            episode.acknowledge(input);
             Outcome::Applied { warning: None }
         })
     }
@@ -171,8 +172,9 @@ impl ChangeBuilder<'_> {
         })
     }
 
-    fn resolve(&mut self, by: &InputSource, at: Timestamp) -> Outcome {
-        self.change_open(|episode| match by.operator() {
+    fn resolve(&mut self, input: &Input) -> Outcome {
+        let at = input.received_at;
+        self.change_open(|episode| match input.source.operator() {
             None if !episode.state.is_active() => Outcome::Unchanged,
             None => {
                 episode.clear(ClearedBy::Satellite, at);
@@ -180,7 +182,7 @@ impl ChangeBuilder<'_> {
             }
             Some(operator) => {
                 if episode.acknowledgement.is_none() {
-                    episode.acknowledge(by, at);
+                    episode.acknowledge(input);
                 }
                 if episode.is_open() {
                     episode.clear(ClearedBy::Operator(operator.clone()), at);

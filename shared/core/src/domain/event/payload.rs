@@ -3,13 +3,15 @@
 //! A payload is serialised when its event is appended. If a store appends the event itself, it stores the
 //! fields, and serialises them when it reads the event. A redaction removes fields of a stored payload.
 
+mod alarm;
+
 use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::domain::{
     error::Result,
     event::{Kind, Payload},
-    id::{EventId, HubUserId, MatrixUserId, NotificationId, RoomId},
+    id::{AlarmId, EventId, HubUserId, MatrixUserId, NotificationId, RoomId},
     media,
     message::{self, Message},
     notification::{Draft, EntityId, Priority},
@@ -17,6 +19,8 @@ use crate::domain::{
     time::{rfc3339, rfc3339_or_null},
     user::Role,
 };
+
+pub use alarm::{AckedBy, Alarm, AlarmChanged};
 
 /// The fields of a live event. `type`, and the id and time of a notification, are columns of the log and not
 /// part of it.
@@ -27,6 +31,8 @@ pub enum EventPayload<'a> {
     Notification(Notification<'a>),
     /// `notification_sent`.
     NotificationSent(NotificationSent<'a>),
+    /// `alarm`.
+    Alarm(Box<AlarmChanged>),
     /// `inbox_read`.
     InboxRead(InboxRead<'a>),
     /// `new_message`.
@@ -76,6 +82,9 @@ pub struct Notification<'a> {
     pub entity_id: Option<&'a EntityId>,
     /// The room, if it exists already.
     pub room_id: Option<&'a RoomId>,
+    /// The alarm whose episode begins or is re-opened; left out for a notification that stands for itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub alarm_id: Option<AlarmId>,
 }
 
 /// The message of a notification, once it stands in its room.
@@ -350,6 +359,7 @@ impl EventPayload<'_> {
         match self {
             Self::Notification(_) => Kind::Notification,
             Self::NotificationSent(_) => Kind::NotificationSent,
+            Self::Alarm(_) => Kind::Alarm,
             Self::InboxRead(_) => Kind::InboxRead,
             Self::NewMessage(_) => Kind::NewMessage,
             Self::MessageEdited(_) => Kind::MessageEdited,
@@ -383,6 +393,7 @@ impl<'a> Notification<'a> {
             entity_type: draft.entity().map(|(entity_type, _)| entity_type),
             entity_id: draft.entity().map(|(_, entity_id)| entity_id),
             room_id: room,
+            alarm_id: None,
         }
     }
 }
@@ -500,6 +511,7 @@ mod tests {
             entity_type: None,
             entity_id: None,
             room_id: None,
+            alarm_id: None,
         };
         let json = r#"{"source_app":"MES","event_type":"order","title":"Auftrag 7","body":null,"priority":"normal","target_type":"general","room_id":null}"#;
         check(&EventPayload::Notification(general.clone()), Kind::Notification, json);

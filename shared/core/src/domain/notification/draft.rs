@@ -13,19 +13,16 @@ use crate::domain::{
 /// The values of `target_type`.
 pub const TARGET_TYPES: [&str; 4] = ["general", "entity_room", "dm", "service_room"];
 
-// The lowest comes first. No endpoint accepts `low` and `high` yet, so the schema of clients has neither.
-/// The priority of a notification.
+/// The priority of a notification, the lowest first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Priority {
     /// Sent as `m.notice`, which makes no phone ring.
-    #[cfg_attr(feature = "schema", schemars(skip))]
     Low,
     /// Treated as any message.
     Normal,
     /// Mentions its readers.
-    #[cfg_attr(feature = "schema", schemars(skip))]
     High,
     /// Marked in the text; phones ring.
     Urgent,
