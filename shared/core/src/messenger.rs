@@ -107,7 +107,7 @@ impl Messenger {
         let onboarding = Arc::new(Onboarding::new(ports, &accounts, &registry, &ids));
         let authorization = Arc::new(Authorization::new(ports, &ids));
         let transactions = Arc::new(TransactionIds::new(ports));
-        let delivery = Arc::new(Delivery::new(ports, &registry, &transactions, &ids, &background));
+        let delivery = Arc::new(Delivery::new(ports, &registry, &transactions, &ids, &settings, &background));
         let notifications = Arc::new(Notifications::new(ports, &registry, &delivery));
         let room_parts = rooms::Parts {
             registry: &registry,

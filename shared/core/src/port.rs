@@ -10,6 +10,7 @@
 
 mod accounts;
 mod admin;
+mod alarm_outbox;
 mod alarms;
 mod clock;
 mod closed_rooms;
@@ -47,6 +48,7 @@ pub use accounts::{Accounts, ExternalAccounts};
 pub use admin::{
     AdminNotifications, AdminPorts, AdminRooms, AdminStatistics, AdminUsers, AuditLog, BulkActs, GivenName,
 };
+pub use alarm_outbox::{AlarmMessageDue, AlarmOutbox, AlarmTold, RootAttempt, RootMessage};
 pub use alarms::{AlarmChange, Alarms, LoadedAlarm};
 pub use clock::Clock;
 pub use closed_rooms::{ClosedRoomWatcher, ClosedRooms};
@@ -96,6 +98,7 @@ pub struct Ports {
     pub notifications: Arc<dyn Notifications>,
     pub inbox: Arc<dyn Inbox>,
     pub outbox: Arc<dyn Outbox>,
+    pub alarm_outbox: Arc<dyn AlarmOutbox>,
     pub maintenance: Arc<dyn Maintenance>,
     pub feed: Arc<dyn Feed>,
     pub ephemeral_bus: Arc<dyn EphemeralBus>,
@@ -140,6 +143,7 @@ impl Ports {
             + Notifications
             + Inbox
             + Outbox
+            + AlarmOutbox
             + Maintenance
             + Feed
             + EphemeralBus
@@ -170,6 +174,7 @@ impl Ports {
             notifications: store.clone(),
             inbox: store.clone(),
             outbox: store.clone(),
+            alarm_outbox: store.clone(),
             maintenance: store.clone(),
             feed: store.clone(),
             ephemeral_bus: store.clone(),

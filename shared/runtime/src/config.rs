@@ -19,6 +19,7 @@ use std::{
 };
 
 use hmac::{Hmac, KeyInit, Mac};
+use jiff::tz::TimeZone;
 use messenger_core::{FeedCopySettings, MessengerSettings, id::TenantId};
 use sha2::Sha256;
 
@@ -157,6 +158,7 @@ impl Config {
             replay_max: env.number("REPLAY_MAX", defaults.replay_max, 1, 100_000),
             event_retention: Duration::from_hours(24 * env.number("EVENT_RETENTION_DAYS", 7, 1, 3650)),
             search_retention: Duration::from_hours(24 * env.number("SEARCH_RETENTION_DAYS", 365, 1, 3650)),
+            time_zone: env.time_zone("TENANT_TIME_ZONE", &defaults.time_zone),
             app_version: app_version(env.optional("MESSENGER_REVISION").as_deref()),
             ..defaults
         };
@@ -296,6 +298,17 @@ impl Env<'_> {
 
     fn text(&self, name: &str, default: &str) -> String {
         self.optional(name).unwrap_or_else(|| default.to_owned())
+    }
+
+    /// Reads a time zone of the IANA database, such as `Europe/Berlin`.
+    fn time_zone(&mut self, name: &str, default: &TimeZone) -> TimeZone {
+        let Some(value) = self.optional(name) else { return default.clone() };
+        TimeZone::get(&value).unwrap_or_else(|_| {
+            self.problems.push(format!(
+                "{name} is `{value}`, must be a time zone of the IANA database, such as Europe/Berlin or UTC"
+            ));
+            default.clone()
+        })
     }
 
     /// Reads `LOG_LEVEL`: a level, or directives as in `info,messenger_core=debug`.

@@ -101,6 +101,7 @@ fn every_variable_is_read() {
         ("REPLAY_MAX", "1"),
         ("EVENT_RETENTION_DAYS", "30"),
         ("SEARCH_RETENTION_DAYS", "3650"),
+        ("TENANT_TIME_ZONE", "Asia/Kolkata"),
         ("MESSENGER_REVISION", "4f29587"),
         ("EVENT_STORE", "postgres"),
         ("DATABASE_POOL_SIZE", "2"),

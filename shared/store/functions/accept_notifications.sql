@@ -1,5 +1,9 @@
 -- Stores a batch of notifications with their live events, room queues and idempotency keys: all or nothing.
 --
+-- `inputs` holds the entries that are inputs of alarms; null if there are none. They are stored without a live
+-- event and outside the room queue: the change of their alarm publishes and delivers them. An alarm that is not
+-- stored yet is stored without a revision.
+--
 -- `queues` holds each room queue of the batch once. All entries of a queue have the same tenant and, in a
 -- direct chat, the same recipient. `rooms` holds each room of the entries once; null if none has a room.
 --
@@ -17,8 +21,12 @@
 -- `ends_at` is the last position of the batch. The announced entries have, in their order, the positions up
 -- to it.
 
+-- The form without inputs of alarms.
+drop function if exists accept_notifications(new_entry[], new_queue[], text[], double precision);
+
 create or replace function accept_notifications(
     entries new_entry[], queues new_queue[], rooms text[], held_for double precision,
+    inputs new_alarm_input[] default null,
     out id bigint[], out known_id bigint[], out known_fingerprint text[],
     out free boolean[], out backing_off boolean[], out held boolean[], out created_at timestamptz,
     out closed text[], out ends_at bigint)
@@ -31,6 +39,9 @@ declare
     -- The positions of the entries; null if all of them are announced, one after the other.
     positions bigint[];
     has_keys  boolean;
+    -- The alarm of each entry; null if no entry has one.
+    alarm_ids bigint[];
+    is_input  boolean[];
     -- A worker has to look at a queue of the batch now: its entries are left to the worker.
     wakes_worker boolean;
 begin
@@ -53,6 +64,13 @@ begin
         end if;
     end if;
 
+    if inputs is not null then
+        is_input := array(
+            select input.n is not null
+            from unnest(entries) as entry left join unnest(inputs) as input on input.n = entry.n
+            order by entry.n);
+    end if;
+
     with queue as materialized (
         select queue.*,
                queue.recipient is not null and not exists (
@@ -63,10 +81,15 @@ begin
                (select earlier.id from notifications earlier
                 where earlier.queue between queue.name and queue.name and earlier.status = 'pending'
                   and (earlier.answer_due is null or earlier.answer_due <= at)
-                order by earlier.queue, earlier.id limit 1) is null as free,
-               known_id is null or exists (
+                order by earlier.queue, earlier.id limit 1) is null
+               and not exists (
+                   select from alarm_episodes episode
+                   where episode.queue = queue.name and episode.due is not null and episode.root_event is null)
+                   as free,
+               (known_id is null and is_input is null) or exists (
                    select from unnest(entries) as entry
-                   where entry.queue = queue.n and known_id[entry.n] is null) as has_new_entries
+                   where entry.queue = queue.n and known_id[entry.n] is null
+                     and is_input[entry.n] is not true) as has_new_entries
         from unnest(queues) as queue
     ), stored as (
         insert into outbox_queues as stored (name, due, version)
@@ -81,14 +104,15 @@ begin
     )
     select array_agg(queue.free order by queue.n), array_agg(queue.held order by queue.n),
            array_agg(coalesce(stored.backing_off, false) order by queue.n),
-           bool_or(not queue.held
+           bool_or(not queue.held and (is_input is null or has_new_entries)
                    and case when queue.free then queue.wait = 0 else not coalesce(stored.backing_off, false) end)
     into free, held, backing_off, wakes_worker
     from queue left join stored on stored.name = queue.name;
 
-    if known_id is not null or true = any (held) then
+    if known_id is not null or is_input is not null or true = any (held) then
         with candidate as (
-            select entry.n, not held[entry.queue] and known_id[entry.n] is null as is_announced
+            select entry.n, not held[entry.queue] and known_id[entry.n] is null and is_input[entry.n] is not true
+                   as is_announced
             from unnest(entries) as entry
         ), ranked as (
             select n, is_announced, count(*) filter (where is_announced) over (order by n) as rank
@@ -107,20 +131,26 @@ begin
 
     id := array(select nextval('notifications_id_seq') from generate_series(1, size));
 
+    if inputs is not null then
+        alarm_ids := store_alarm_inputs(entries, inputs, id, known_id, at);
+    end if;
+
     insert into notifications (id, tenant_id, token, source_app, event_type, title, body, target_type, entity_type,
-        entity_id, target_user, priority, queue, reason, matrix_room_id, answer_due, announced, expires_at, created_at,
-        request_id, traceparent)
+        entity_id, target_user, priority, queue, status, reason, matrix_room_id, answer_due, announced, expires_at,
+        created_at, request_id, traceparent, alarm_id)
     overriding system value
     select id[entry.n], entry.tenant_id, entry.token, entry.source_app, entry.event_type, entry.title, entry.body,
            entry.target_type, entry.entity_type, entry.entity_id, entry.recipient, entry.priority, entry.queue_name,
+           case when is_input[entry.n] then 'in_alarm' else 'pending' end,
            case when held[entry.queue] then 'recipient_not_provisioned' end,
            case when entry.room = any (closed) then null else entry.room end,
            -- Only an entry that its caller delivers is left to the caller for a while.
-           case when free[entry.queue] and entry.wait > 0 and not held[entry.queue]
+           case when free[entry.queue] and entry.wait > 0 and not held[entry.queue] and is_input[entry.n] is not true
                 then at + entry.wait * interval '1 second' end,
-           not held[entry.queue],
-           case when held[entry.queue] then at + held_for * interval '1 second' end,
-           at, entry.request_id, entry.traceparent
+           not held[entry.queue] and is_input[entry.n] is not true,
+           case when held[entry.queue] and is_input[entry.n] is not true
+                then at + held_for * interval '1 second' end,
+           at, entry.request_id, entry.traceparent, alarm_ids[entry.n]
     from unnest(entries) as entry
     where known_id is null or known_id[entry.n] is null;
 

@@ -113,6 +113,12 @@ begin
                 end if;
             end if;
             perform redact_events(one.tenant_id, one.room, message, one.of);
+            -- The next change of the alarm gets another root message.
+            update alarm_episodes episode
+            set root_event = null, root_room = null, root_revision = null, root = root + 1
+            from alarm_messages root
+            where root.event_id = one.of and root.kind = 'root' and episode.alarm_id = root.alarm_id
+              and episode.number = root.episode and episode.root_event = one.of;
             delete from media
             where tenant_id = one.tenant_id and matrix_room_id = one.room and event_id in (
                 select one.of union all select edit_event_id from message_edits where event_id = one.of);

@@ -2,6 +2,7 @@
 
 mod accept;
 mod admin;
+mod alarms;
 mod closed_rooms;
 mod connection;
 mod cursors;
@@ -10,6 +11,7 @@ mod error;
 mod external;
 mod feed;
 mod feed_copy;
+mod group_commit;
 mod inbox;
 mod lease;
 mod listener;

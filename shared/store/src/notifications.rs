@@ -40,7 +40,7 @@ impl Notifications for PgStore {
         if entry.options.administrator.is_some() {
             return accept::alone(&self.database, entry).await;
         }
-        self.acceptor().await.accept(entry).await
+        self.acceptor().await.store(entry).await
     }
 
     async fn find(&self, tenant: TenantId, id: NotificationId) -> Result<Option<Notification>> {

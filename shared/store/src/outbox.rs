@@ -21,7 +21,7 @@ const CLAIM: &str = "update outbox_queues set lease_until = now() + $1 * interva
     where name = (
         select name from outbox_queues where due <= now() and due < 'infinity' and lease_until <= now()
         order by due limit 1 for update skip locked)
-    returning name, version";
+    returning name, version, has_alarms";
 const PENDING: &str = concat!(
     "with renewed as (
         update outbox_queues set lease_until = now() + $2 * interval '1 second' where name = $1)
@@ -51,11 +51,18 @@ const POSTPONE: &str = "with postponed as (
     update outbox_queues queue
     set due = now() + $2 * interval '1 second', attempts = queue.attempts + 1, lease_until = '-infinity'
     from postponed where queue.name = postponed.queue";
-/// `$3` is the backoff in seconds; with null the room queue is due with its next entry.
+/// `$3` is the backoff in seconds; with null the room queue is due with its next entry, or, if `$4`, with the next
+/// message of an alarm.
 const RELEASE: &str = "update outbox_queues
     set lease_until = '-infinity',
         attempts = case when $3::double precision is null then 0 else attempts end,
-        due = case when version <> $2 then now() else coalesce(now() + $3 * interval '1 second', 'infinity') end
+        due = case when version <> $2 then now()
+                   else coalesce(
+                       now() + $3 * interval '1 second',
+                       case when $4 and has_alarms
+                            then (select min(episode.due) from alarm_episodes episode
+                                  where episode.queue between $1 and $1 and episode.due is not null) end,
+                       'infinity') end
     where name = $1";
 /// Most characters that are stored of a failed attempt's error.
 const DETAIL_MAX: usize = 500;
@@ -66,7 +73,7 @@ const RETRY: &str =
 impl Outbox for PgStore {
     async fn claim(&self, lease: Duration) -> Result<Option<RoomQueue>> {
         let row = self.database.query_opt("claiming a room queue", CLAIM, &[&seconds(lease)]).await?;
-        Ok(row.map(|row| RoomQueue { name: row.get(0), version: row.get(1) }))
+        Ok(row.map(|row| RoomQueue { name: row.get(0), version: row.get(1), has_alarms: row.get(2) }))
     }
 
     async fn pending(&self, queue: &RoomQueue, lease: Duration, limit: i64) -> Result<Vec<Notification>> {
@@ -124,9 +131,10 @@ impl Outbox for PgStore {
             QueueRelease::Drained | QueueRelease::UntilSignIn => None,
             QueueRelease::RetryAfter(time) => Some(seconds(time)),
         };
-        self.database
-            .execute("releasing a room queue", RELEASE, &[&queue.name, &queue.version, &backoff])
-            .await?;
+        let is_drained = release == QueueRelease::Drained;
+        let parameters: [&(dyn tokio_postgres::types::ToSql + Sync); 4] =
+            [&queue.name, &queue.version, &backoff, &is_drained];
+        self.database.execute("releasing a room queue", RELEASE, &parameters).await?;
         Ok(())
     }
 
@@ -136,6 +144,6 @@ impl Outbox for PgStore {
 }
 
 /// Returns the first characters of an error in words. PostgreSQL stores no U+0000.
-fn bounded(detail: &str) -> String {
+pub(crate) fn bounded(detail: &str) -> String {
     detail.chars().filter(|character| *character != '\0').take(DETAIL_MAX).collect()
 }

@@ -1,5 +1,6 @@
 //! The store in memory: every port works on one state behind one mutex, so that each call is atomic.
 
+mod alarm_messages;
 mod alarms;
 mod closed_rooms;
 mod cursors;
@@ -76,6 +77,7 @@ struct State {
     external: external::Table,
     notifications: notifications::Table,
     alarms: alarms::Table,
+    alarm_messages: alarm_messages::Table,
     inboxes: inbox::Table,
     queues: outbox::Table,
     log: feed::Log,
@@ -108,6 +110,7 @@ impl Default for Memory {
             external: external::Table::default(),
             notifications: notifications::Table::default(),
             alarms: alarms::Table::default(),
+            alarm_messages: alarm_messages::Table::default(),
             inboxes: inbox::Table::default(),
             queues: outbox::Table::default(),
             log: feed::Log::default(),

@@ -1,8 +1,10 @@
-//! Delivers stored notifications to their rooms: while the caller waits, or later by the worker.
+//! Delivers stored notifications and the messages of alarms to their rooms: while the caller waits, or later by the
+//! worker.
 //!
 //! The worker delivers in the order of the room queue. Each notification is delivered once, also after a
 //! crash.
 
+mod alarms;
 mod failures;
 mod in_time;
 mod sent;
@@ -17,16 +19,22 @@ use tracing::Instrument as _;
 
 use crate::{
     app::{
-        delivery::failures::DeliveryFailures, room_registry::RoomRegistry, transaction_ids::TransactionIds,
+        delivery::{
+            alarms::{AlarmDelivery, QueueEntry},
+            failures::DeliveryFailures,
+        },
+        room_registry::RoomRegistry,
+        transaction_ids::TransactionIds,
     },
     domain::{
         error::{Error, Failure, Result},
         event::payload::{self, EventPayload},
-        id::{EventId, RoomId},
+        id::{EventId, MatrixUserId, RoomId, TenantId},
         matrix_ids::MatrixIds,
-        notification::{Notification, Status, Target, reason},
+        notification::{Draft, Notification, Status, Target, reason},
         rendering,
         room::{encrypted, is_account_taken, room_closed},
+        settings::MessengerSettings,
     },
     live::sent_buffer::SentBuffer,
     port::{self, Delivered, Ports, QueueRelease, RoomQueue},
@@ -39,8 +47,8 @@ const LEASE: Duration = Duration::from_secs(30);
 /// than the homeserver may take for a message.
 const RENEW_AFTER: Duration = Duration::from_secs(10);
 
-/// The most notifications that are read from a room queue at once.
-const BATCH: i64 = 8;
+/// The most entries that are read from a room queue at once.
+const BATCH: usize = 8;
 
 /// The delay after the first failure; it doubles with each further one.
 const BACKOFF_FIRST: Duration = Duration::from_secs(1);
@@ -71,14 +79,17 @@ enum DrainStep {
 /// The engine that delivers notifications.
 pub struct Delivery {
     outbox: Arc<dyn port::Outbox>,
+    alarm_outbox: Arc<dyn port::AlarmOutbox>,
     notifications: Arc<dyn port::Notifications>,
     users: Arc<dyn port::Users>,
     timeline: Arc<dyn port::Timeline>,
+    relations: Arc<dyn port::Relations>,
     clock: Arc<dyn port::Clock>,
     tracing: Arc<dyn port::Tracing>,
     registry: Arc<RoomRegistry>,
     transactions: Arc<TransactionIds>,
     ids: Arc<MatrixIds>,
+    settings: Arc<MessengerSettings>,
     background: TaskTracker,
     sent: SentBuffer,
     failures: DeliveryFailures,
@@ -90,18 +101,22 @@ impl Delivery {
         registry: &Arc<RoomRegistry>,
         transactions: &Arc<TransactionIds>,
         ids: &Arc<MatrixIds>,
+        settings: &Arc<MessengerSettings>,
         background: &TaskTracker,
     ) -> Self {
         Self {
             outbox: ports.outbox.clone(),
+            alarm_outbox: ports.alarm_outbox.clone(),
             notifications: ports.notifications.clone(),
             users: ports.users.clone(),
             timeline: ports.timeline.clone(),
+            relations: ports.relations.clone(),
             clock: ports.clock.clone(),
             tracing: ports.tracing.clone(),
             registry: registry.clone(),
             transactions: transactions.clone(),
             ids: ids.clone(),
+            settings: settings.clone(),
             background: background.clone(),
             sent: SentBuffer::new(),
             failures: DeliveryFailures::default(),
@@ -129,13 +144,12 @@ impl Delivery {
         Ok(true)
     }
 
-    /// Delivers the pending notifications of a claimed room queue in order, and releases the queue.
+    /// Delivers the entries of a claimed room queue in order, and releases the queue.
     ///
     /// If this fails, the queue stays leased until its lease ends.
     pub async fn drain(&self, queue: &RoomQueue) -> Result<()> {
         loop {
-            let pending = self.outbox.pending(queue, LEASE, BATCH).await?;
-            match self.deliver_in_order(queue, pending).await? {
+            match self.deliver_in_order(queue, self.first_entries(queue).await?).await? {
                 DrainStep::Continue => {}
                 DrainStep::Release(release) => return self.outbox.release(queue, release).await,
                 DrainStep::BackingOff => return Ok(()),
@@ -143,36 +157,63 @@ impl Delivery {
         }
     }
 
-    /// Delivers the pending notifications until one of them stops the queue.
-    async fn deliver_in_order(&self, queue: &RoomQueue, pending: Vec<Notification>) -> Result<DrainStep> {
-        if pending.is_empty() {
+    /// Returns the first entries of a room queue, and renews its lease.
+    async fn first_entries(&self, queue: &RoomQueue) -> Result<Vec<QueueEntry>> {
+        let limit = i64::try_from(BATCH).unwrap_or(i64::MAX);
+        let notifications = self.outbox.pending(queue, LEASE, limit).await?;
+        let alarms = match queue.has_alarms {
+            true => self.alarm_outbox.due_messages(queue, limit).await?,
+            false => Vec::new(),
+        };
+        Ok(QueueEntry::in_order(notifications, alarms, BATCH))
+    }
+
+    /// Delivers the entries until one of them stops the queue.
+    async fn deliver_in_order(&self, queue: &RoomQueue, entries: Vec<QueueEntry>) -> Result<DrainStep> {
+        if entries.is_empty() {
             return Ok(DrainStep::Release(QueueRelease::Drained));
         }
         let read_at = Instant::now();
-        for notification in pending {
+        for entry in entries {
             if read_at.elapsed() >= RENEW_AFTER {
                 return Ok(DrainStep::Continue);
             }
-            if let Some(remaining) = notification.in_flight {
-                // The call that accepted it is still sending it, and later ones must not overtake it.
-                return Ok(DrainStep::Release(QueueRelease::RetryAfter(remaining.min(IN_FLIGHT_DELAY_MAX))));
-            }
-            if let Target::Dm(user) = &notification.draft.target
-                && self.users.find(notification.tenant, user).await?.is_none()
-            {
-                return Ok(DrainStep::Release(QueueRelease::UntilSignIn));
-            }
-            if !notification.announced {
-                self.announce(queue).await?;
-                // Only an announced notification keeps its recipient, so the queue is read again.
-                return Ok(DrainStep::Continue);
-            }
-            let span = Self::log_span(&notification);
-            if self.deliver(notification).instrument(span).await?.status == Status::Pending {
-                return Ok(DrainStep::BackingOff);
+            let stop = match entry {
+                QueueEntry::Notification(notification) => self.deliver_next(queue, *notification).await?,
+                QueueEntry::Alarm(message) => match self.deliver_alarm(queue, &message).await? {
+                    AlarmDelivery::Done => None,
+                    AlarmDelivery::Outdated => Some(DrainStep::Continue),
+                    AlarmDelivery::UntilSignIn => Some(DrainStep::Release(QueueRelease::UntilSignIn)),
+                    AlarmDelivery::BackingOff => Some(DrainStep::BackingOff),
+                },
+            };
+            if let Some(stop) = stop {
+                return Ok(stop);
             }
         }
         Ok(DrainStep::Continue)
+    }
+
+    /// Delivers the next notification. Returns the next step if it stops the queue.
+    async fn deliver_next(&self, queue: &RoomQueue, notification: Notification) -> Result<Option<DrainStep>> {
+        if let Some(remaining) = notification.in_flight {
+            // The call that accepted it is still sending it, and later ones must not overtake it.
+            let retry = QueueRelease::RetryAfter(remaining.min(IN_FLIGHT_DELAY_MAX));
+            return Ok(Some(DrainStep::Release(retry)));
+        }
+        if let Target::Dm(user) = &notification.draft.target
+            && self.users.find(notification.tenant, user).await?.is_none()
+        {
+            return Ok(Some(DrainStep::Release(QueueRelease::UntilSignIn)));
+        }
+        if !notification.announced {
+            self.announce(queue).await?;
+            // Only an announced notification keeps its recipient, so the queue is read again.
+            return Ok(Some(DrainStep::Continue));
+        }
+        let span = Self::log_span(&notification);
+        let status = self.deliver(notification).instrument(span).await?.status;
+        Ok((status == Status::Pending).then_some(DrainStep::BackingOff))
     }
 
     /// Publishes the live events of the held notifications of a queue, at most [`HELD_BATCH`] at once, before
@@ -287,18 +328,23 @@ impl Delivery {
         if self.registry.is_encrypted(room) {
             return Err(encrypted());
         }
-        let recipient = match &notification.draft.target {
-            Target::Dm(user) => {
-                let user =
-                    self.users.find(notification.tenant, user).await?.ok_or(Error::NotFound("user"))?;
-                self.registry.ensure_member(room, &user).await?;
-                Some(self.ids.of(&user))
-            }
-            _ => None,
-        };
+        let recipient = self.recipient(notification.tenant, &notification.draft, room).await?;
         let content = rendering::content(notification.id, &notification.draft, recipient.as_ref());
         let transaction = self.transactions.of_notification(notification.id, room).await?;
         self.timeline.send(room, &transaction, &content).await
+    }
+
+    /// Returns the only reader of a direct message, as a member of its room; `None` for other targets.
+    async fn recipient(
+        &self,
+        tenant: TenantId,
+        draft: &Draft,
+        room: &RoomId,
+    ) -> Result<Option<MatrixUserId>> {
+        let Target::Dm(user) = &draft.target else { return Ok(None) };
+        let user = self.users.find(tenant, user).await?.ok_or(Error::NotFound("user"))?;
+        self.registry.ensure_member(room, &user).await?;
+        Ok(Some(self.ids.of(&user)))
     }
 }
 

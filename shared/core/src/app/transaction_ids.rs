@@ -8,7 +8,7 @@ use tokio::sync::OnceCell;
 use crate::{
     domain::{
         error::Result,
-        id::{self, HubUserId, NotificationId, RoomId},
+        id::{self, AlarmId, HubUserId, NotificationId, RingId, RoomId},
     },
     port::{self, Ports},
 };
@@ -34,6 +34,25 @@ impl TransactionIds {
     pub(crate) async fn of_notification(&self, id: NotificationId, room: &RoomId) -> Result<String> {
         let digest = &id::digest(room.as_str())[..16];
         Ok(format!("{}.n{id}.{digest}", self.installation().await?))
+    }
+
+    /// Returns the transaction id of the root message of an alarm's episode, or of its edit to a revision. `root`
+    /// is the number of the root message.
+    pub(crate) async fn of_alarm(
+        &self,
+        (alarm, episode, root): (AlarmId, i64, i64),
+        room: &RoomId,
+        edit: Option<i64>,
+    ) -> Result<String> {
+        let digest = &id::digest(room.as_str())[..16];
+        let edit = edit.map(|revision| format!(".r{revision}")).unwrap_or_default();
+        Ok(format!("{}.a{alarm}.{episode}.{root}.{digest}{edit}", self.installation().await?))
+    }
+
+    /// Returns the transaction id of a ring in a room.
+    pub(crate) async fn of_ring(&self, ring: RingId, room: &RoomId) -> Result<String> {
+        let digest = &id::digest(room.as_str())[..16];
+        Ok(format!("{}.g{ring}.{digest}", self.installation().await?))
     }
 
     /// Returns the transaction id of a notice of the bot, which is sent once per `kind` and room.

@@ -73,6 +73,11 @@ number! {
 }
 
 number! {
+    /// The id of a ring of an alarm.
+    RingId
+}
+
+number! {
     /// A position in the event log. Positions become visible in order: a reader that has seen `n` never later
     /// finds a new one below `n`.
     Position

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use jiff::tz::TimeZone;
+
 use crate::domain::id::TenantId;
 
 /// The settings of a copy of the event log on DynamoDB.
@@ -43,6 +45,8 @@ pub struct MessengerSettings {
     pub event_retention: Duration,
     /// The time for which messages are found by search.
     pub search_retention: Duration,
+    /// The time zone of the tenants, in which messages state times.
+    pub time_zone: TimeZone,
     /// The version of the service with the revision of its sources, by which a page notices a new one.
     pub app_version: String,
 }
@@ -60,6 +64,7 @@ impl Default for MessengerSettings {
             replay_max: 1000,
             event_retention: Duration::from_hours(7 * 24),
             search_retention: Duration::from_hours(365 * 24),
+            time_zone: TimeZone::get("Europe/Berlin").unwrap_or(TimeZone::UTC),
             app_version: env!("CARGO_PKG_VERSION").to_owned(),
         }
     }

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 
 use crate::domain::{
-    alarm::{Alarm, AlarmKey, AlarmQuery, Change, Input, JournalPage, JournalQuery},
+    alarm::{Alarm, AlarmKey, AlarmQuery, Change, Input, JournalPage, JournalQuery, LiveEvent},
     error::Result,
     event::NewEvent,
     id::{AlarmId, HubUserId, NotificationId, TenantId},
@@ -31,6 +31,16 @@ pub struct AlarmChange {
     /// The live events of the change, in their order. The store adds the id and the time of its notification to
     /// [`LiveEvent::Notification`](crate::alarm::LiveEvent), and marks the notification as announced.
     pub events: Vec<NewEvent>,
+}
+
+impl AlarmChange {
+    /// Returns the notifications that the live events `notification` of the change are about, in their order.
+    pub fn announced(&self) -> impl Iterator<Item = NotificationId> {
+        self.change.events.iter().filter_map(|event| match event {
+            LiveEvent::Notification { notification, .. } => Some(*notification),
+            LiveEvent::Alarm { .. } => None,
+        })
+    }
 }
 
 /// The alarms, with their inputs and journals.

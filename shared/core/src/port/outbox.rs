@@ -22,6 +22,8 @@ pub struct RoomQueue {
     /// The version at the time of the claim. It grows with each new notification and each retry, so that a
     /// release does not overlook one.
     pub version: i64,
+    /// Whether an alarm ever had a message in this room queue.
+    pub has_alarms: bool,
 }
 
 /// A notification that the homeserver has stored.

@@ -8,6 +8,7 @@
 
 mod adopt;
 mod alarm;
+mod alarm_delivery;
 mod copied_feed;
 mod crash;
 mod database_away;

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use jiff::Timestamp;
 use messenger_core::{
     Result,
+    alarm::{Action, NewAlarmInput},
     error::Failure,
     event::{Event, Kind},
     id::{NotificationId, Position, RoomId},
@@ -27,15 +28,15 @@ use crate::{
 
 const ACCEPT: &str =
     "select id, known_id, known_fingerprint, free, backing_off, held, created_at, ends_at, closed
-    from accept_notifications($1, $2, $3, $4)";
+    from accept_notifications($1, $2, $3, $4, $5)";
 
-/// Stores a batch that an administrator sends, with an entry in the audit log for each notification. `$9` is
+/// Stores a batch that an administrator sends, with an entry in the audit log for each notification. `$10` is
 /// the content for that entry.
 const ACCEPT_AUDITED: &str = "with accepted as materialized (
         select id, known_id, known_fingerprint, free, backing_off, held, created_at, ends_at, closed
-        from accept_notifications($1, $2, $3, $4)
+        from accept_notifications($1, $2, $3, $4, $5)
     ), audited as materialized (
-        select append_audit($5, $6, $7, $8, 'notification.test', id[1]::text, null, $9) from accepted)
+        select append_audit($6, $7, $8, $9, 'notification.test', id[1]::text, null, $10) from accepted)
     select id, known_id, known_fingerprint, free, backing_off, held, created_at, ends_at, closed
     from accepted, audited";
 
@@ -79,11 +80,25 @@ struct NewQueue<'a> {
     wait: f64,
 }
 
+/// The composite type `new_alarm_input`: the part of an entry that is the input of an alarm. `n` is the number of
+/// the entry.
+#[derive(Debug, ToSql)]
+#[postgres(name = "new_alarm_input")]
+struct NewInput<'a> {
+    n: i32,
+    dedup_key: Option<&'a str>,
+    action: &'static str,
+    occurred_at: Option<Timestamp>,
+    ack_required: Option<bool>,
+    ack_expires_after: Option<f64>,
+    resolve_after: Option<f64>,
+}
+
 /// For each entry whose idempotency key is known: the notification, and the fingerprint of its request.
 type Known = (Vec<Option<i64>>, Vec<Option<String>>);
 
 /// The result of a batch.
-pub(super) struct Stored {
+pub(crate) struct Stored {
     /// The room queue of each entry, counted from 0.
     queues: Vec<usize>,
     ids: Vec<i64>,
@@ -108,7 +123,7 @@ pub(super) enum Outcome {
 /// Stores entries in one statement.
 pub(super) async fn store(database: &Database, entries: &[&NewNotification]) -> Result<Stored> {
     let (queues, queue_of) = queues(entries);
-    let rooms = rooms(entries);
+    let (rooms, inputs) = (rooms(entries), inputs(entries));
     let columns: Vec<_> = entries
         .iter()
         .zip(&queue_of)
@@ -127,11 +142,12 @@ pub(super) async fn store(database: &Database, entries: &[&NewNotification]) -> 
                 "entity": draft.entity().map(|(entity_type, id)| format!("{entity_type}:{}", id.canonical())),
                 "priority": draft.priority.as_str(),
             });
-            let parameters: [&(dyn ToSql + Sync); 9] = [
+            let parameters: [&(dyn ToSql + Sync); 10] = [
                 &columns,
                 &queues,
                 &rooms,
                 &seconds(HELD_FOR),
+                &inputs,
                 &administrator.tenant.0,
                 &by.actor,
                 &by.address,
@@ -140,7 +156,9 @@ pub(super) async fn store(database: &Database, entries: &[&NewNotification]) -> 
             ];
             database.query(STORING, ACCEPT_AUDITED, &parameters).await?
         }
-        _ => database.query(STORING, ACCEPT, &[&columns, &queues, &rooms, &seconds(HELD_FOR)]).await?,
+        _ => {
+            database.query(STORING, ACCEPT, &[&columns, &queues, &rooms, &seconds(HELD_FOR), &inputs]).await?
+        }
     };
     let incomplete = || fault(Failure::Broken, STORING, "the result of the batch is incomplete");
     let stored = Stored::of(rows.first().ok_or_else(incomplete)?, queue_of);
@@ -162,14 +180,20 @@ fn queues<'a>(entries: &[&'a NewNotification]) -> (Vec<NewQueue<'a>>, Vec<usize>
                 name: key.to_string(),
                 tenant_id: entry.satellite.tenant.0,
                 recipient: recipient(entry),
-                wait,
+                wait: if entry.alarm.is_none() { wait } else { f64::INFINITY },
             });
             queues.len() - 1
         });
-        queues[queue].wait = queues[queue].wait.min(wait);
+        // The input of an alarm is no entry of the room queue.
+        if entry.alarm.is_none() {
+            queues[queue].wait = queues[queue].wait.min(wait);
+        }
         queue
     });
     let queue_of = queue_of.collect();
+    for queue in queues.iter_mut().filter(|queue| queue.wait.is_infinite()) {
+        queue.wait = 0.0;
+    }
     (queues, queue_of)
 }
 
@@ -179,6 +203,28 @@ fn rooms<'a>(entries: &[&'a NewNotification]) -> Option<Vec<&'a str>> {
     rooms.sort_unstable();
     rooms.dedup();
     (!rooms.is_empty()).then_some(rooms)
+}
+
+/// Returns the inputs of alarms of a batch; `None` if there are none.
+fn inputs<'a>(entries: &[&'a NewNotification]) -> Option<Vec<NewInput<'a>>> {
+    let inputs = entries.iter().enumerate().filter_map(|(n, entry)| {
+        let NewAlarmInput { dedup_key, action, occurred_at } = entry.alarm.as_ref()?;
+        let trigger = match action {
+            Action::Trigger(trigger) => Some(trigger),
+            _ => None,
+        };
+        Some(NewInput {
+            n: number(n),
+            dedup_key: dedup_key.as_deref(),
+            action: action.kind().as_str(),
+            occurred_at: *occurred_at,
+            ack_required: trigger.map(|trigger| trigger.ack.is_required),
+            ack_expires_after: trigger.and_then(|trigger| trigger.ack.expires_after).map(seconds),
+            resolve_after: trigger.and_then(|trigger| trigger.resolve_after).map(seconds),
+        })
+    });
+    let inputs: Vec<_> = inputs.collect();
+    (!inputs.is_empty()).then_some(inputs)
 }
 
 fn new_entry<'a>(n: i32, queue: i32, queue_name: &'a str, entry: &'a NewNotification) -> NewEntry<'a> {
@@ -243,6 +289,11 @@ impl Stored {
         self.held[self.queues[n]]
     }
 
+    /// Returns whether the live event of an entry is stored with it.
+    fn is_announced(&self, n: usize, entry: &NewNotification) -> bool {
+        !self.is_held(n) && entry.alarm.is_none()
+    }
+
     /// Returns the room of an entry unless it was closed meanwhile.
     fn open(&self, room: Option<&RoomId>) -> Option<RoomId> {
         room.filter(|room| self.closed.iter().all(|closed| closed != room.as_str())).cloned()
@@ -255,8 +306,9 @@ impl Stored {
 
     /// Returns the events that were appended, in order.
     pub(super) fn events(&self, entries: &[&NewNotification]) -> Vec<Event> {
-        let announced: Vec<_> =
-            (0..entries.len()).filter(|n| !self.is_held(*n) && self.known(*n).is_none()).collect();
+        let announced: Vec<_> = (0..entries.len())
+            .filter(|n| self.is_announced(*n, entries[*n]) && self.known(*n).is_none())
+            .collect();
         let first = self.ends_at - i64::try_from(announced.len()).unwrap_or_default() + 1;
         let events = announced.into_iter().zip(first..).map(|(n, position)| {
             let NewNotification { draft, satellite, room, payload, .. } = entries[n];
@@ -282,7 +334,10 @@ impl Stored {
         }
         let (free, backing_off, held) =
             (self.free[self.queues[n]], self.backing_off[self.queues[n]], self.is_held(n));
+        let (announced, is_input) = (self.is_announced(n, &entry), entry.alarm.is_some());
         let queue_state = match (free, backing_off) {
+            // The worker delivers the messages of alarms.
+            (true, _) if is_input => QueueState::Queued,
             (true, _) => QueueState::Free,
             (false, true) => QueueState::BackingOff,
             (false, false) => QueueState::Queued,
@@ -297,11 +352,11 @@ impl Stored {
             room: self.open(entry.room.as_ref()),
             event: None,
             created_at: self.created_at,
-            expires_at: held.then(|| self.created_at.checked_add(HELD_FOR).ok()).flatten(),
+            expires_at: (held && !is_input).then(|| self.created_at.checked_add(HELD_FOR).ok()).flatten(),
             attempts: 0,
             next_attempt_at: None,
-            in_flight: (free && !held && !wait.is_zero()).then_some(wait),
-            announced: !held,
+            in_flight: (free && announced && !wait.is_zero()).then_some(wait),
+            announced,
             origin: entry.options.origin,
         };
         Outcome::New(Box::new(notification), queue_state)

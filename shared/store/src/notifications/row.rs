@@ -43,23 +43,38 @@ pub(crate) async fn find(
     database.query_opt(READING, FIND, &[&tenant.0, &id.0]).await?.as_ref().map(notification).transpose()
 }
 
+/// The status in the database of a notification that is told by the root message of its alarm. It is pending, and
+/// no entry of a room queue.
+pub(crate) const IN_ALARM: &str = "in_alarm";
+
+/// Parses the stored form; `None` if it is unknown.
+fn status(stored: &str) -> Option<Status> {
+    if stored == IN_ALARM { Some(Status::Pending) } else { Status::parse(stored) }
+}
+
+/// Reads `target_type`, `entity_type`, `entity_id` and `target_user`, beginning with this column; `None` if they are
+/// no target.
+pub(crate) fn target(row: &Row, from: usize) -> Option<Target> {
+    Some(match row.get::<_, &str>(from) {
+        "general" => Target::General,
+        "service_room" => Target::Service,
+        "dm" => Target::Dm(HubUserId::new(row.get::<_, String>(from + 3))),
+        "entity_room" => Target::Entity {
+            entity_type: row.get(from + 1),
+            entity_id: match row.get::<_, Value>(from + 2) {
+                Value::String(text) => EntityId::Text(text),
+                number => EntityId::Number(number.as_i64()?),
+            },
+        },
+        _ => return None,
+    })
+}
+
 /// Reads a row of [`columns!`].
 pub(crate) fn notification(row: &Row) -> Result<Notification> {
     let broken =
         |column: &str| fault(Failure::Broken, READING, format!("a notification has an unknown {column}"));
-    let target = match row.get::<_, &str>(6) {
-        "general" => Target::General,
-        "service_room" => Target::Service,
-        "dm" => Target::Dm(HubUserId::new(row.get::<_, String>(9))),
-        "entity_room" => Target::Entity {
-            entity_type: row.get(7),
-            entity_id: match row.get::<_, Value>(8) {
-                Value::String(text) => EntityId::Text(text),
-                number => EntityId::Number(number.as_i64().ok_or_else(|| broken("entity_id"))?),
-            },
-        },
-        _ => return Err(broken("target_type")),
-    };
+    let target = target(row, 6).ok_or_else(|| broken("target"))?;
     Ok(Notification {
         id: NotificationId(row.get(0)),
         tenant: TenantId(row.get(1)),
@@ -71,7 +86,7 @@ pub(crate) fn notification(row: &Row) -> Result<Notification> {
             target,
             priority: Priority::parse(row.get(10)).ok_or_else(|| broken("priority"))?,
         },
-        status: Status::parse(row.get(11)).ok_or_else(|| broken("status"))?,
+        status: status(row.get(11)).ok_or_else(|| broken("status"))?,
         reason: row.get(12),
         room: row.get::<_, Option<String>>(13).map(RoomId::new),
         event: row.get::<_, Option<String>>(14).map(EventId::new),

@@ -70,7 +70,8 @@ async fn a_call_reads_the_same_number_of_rows_however_many_are_stored() {
                 .await
                 .expect("accepted");
         }
-        let queue = RoomQueue { name: fixtures::draft("").room_key(TENANT).to_string(), version: 0 };
+        let name = fixtures::draft("").room_key(TENANT).to_string();
+        let queue = RoomQueue { name, version: 0, has_alarms: false };
         let pending = store.pending(&queue, WAIT, 8).await.expect("the queue is read");
         assert_eq!(pending.len(), 3);
         let log = async |tenant, app: Option<&str>| {

@@ -60,7 +60,7 @@ async fn load(alarms: &dyn Alarms, key: &AlarmKey) -> Result<LoadedAlarm> {
 }
 
 /// Steps an alarm until its change is stored.
-async fn process(alarms: &dyn Alarms, key: &AlarmKey) -> Result<LoadedAlarm> {
+pub(super) async fn process(alarms: &dyn Alarms, key: &AlarmKey) -> Result<LoadedAlarm> {
     loop {
         let change = stepped(&load(alarms, key).await?);
         if alarms.apply(&[change]).await?.is_empty() {

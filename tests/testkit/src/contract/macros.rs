@@ -369,6 +369,21 @@ macro_rules! alarm_contract_tests {
             alarms_are_found_by_their_newest_episode,
             an_alarm_is_found_by_its_notifications,
         }
+        $crate::contract_module! { $create, alarm_messages:
+            a_root_message_tells_all_inputs_until_then,
+            a_repeated_root_message_tells_its_first_revision,
+            a_root_message_in_another_room_is_another_one,
+            a_state_is_told_at_once_and_a_counter_later,
+            a_redacted_root_message_gets_a_successor,
+            a_ring_begins_before_an_acknowledgement_or_never,
+            a_sent_ring_is_a_message_of_its_alarm,
+            a_root_message_rings_for_earlier_changes,
+            an_input_that_changes_nothing_is_done_at_once,
+            a_rejected_message_fails_its_notifications,
+            an_alarm_of_an_unknown_user_waits,
+            a_notification_does_not_overtake_a_root_message,
+            a_failed_message_postpones_its_room_queue,
+        }
     };
 }
 

@@ -11,10 +11,11 @@ use jiff::Timestamp;
 use messenger_core::{
     Result,
     alarm::{
-        Alarm, AlarmCursor, AlarmKey, AlarmQuery, Input, JournalCause, JournalCursor, JournalEntry,
-        JournalPage, JournalQuery, LiveEvent,
+        Alarm, AlarmCursor, AlarmKey, AlarmQuery, Expected, Input, InputSource, JournalCause, JournalCursor,
+        JournalEntry, JournalPage, JournalQuery, LiveEvent, NewAlarmInput,
     },
     id::{AlarmId, AlarmInputId, HubUserId, NotificationId, TenantId},
+    notification::Notification,
     port::{AlarmChange, Alarms, LoadedAlarm},
 };
 
@@ -121,6 +122,25 @@ impl State {
         }
     }
 
+    /// Stores the input of a notification.
+    pub(super) fn receive_from_satellite(&mut self, notification: &Notification, alarm: NewAlarmInput) {
+        let key = AlarmKey {
+            tenant: notification.tenant,
+            source_app: notification.draft.source_app.clone(),
+            dedup_key: alarm.key_of(notification.id),
+        };
+        let input = Input {
+            id: None,
+            received_at: self.now,
+            source: InputSource::Satellite(notification.id),
+            action: alarm.action,
+            occurred_at: alarm.occurred_at,
+            expected: Expected::default(),
+            comment: None,
+        };
+        self.receive_alarm_input(&key, input);
+    }
+
     /// Stores an input, as a notification or an ingested event does.
     pub(super) fn receive_alarm_input(&mut self, key: &AlarmKey, input: Input) {
         self.alarms.last_input += 1;
@@ -147,6 +167,7 @@ impl Alarms for Memory {
             for change in changes {
                 if state.alarms.apply(change) {
                     state.publish_alarm(change);
+                    state.tell_change(&change.change);
                 } else {
                     stale.push(change.change.alarm.key.clone());
                 }

@@ -71,7 +71,9 @@ impl State {
         let now = self.now;
         let age = |at: Timestamp| now.duration_since(at).unsigned_abs();
         let pending = self.notifications.rows.values().filter(|stored| {
-            stored.row.status == Status::Pending && stored.row.expires_at.is_none_or(|at| at > now)
+            stored.row.status == Status::Pending
+                && !stored.is_input
+                && stored.row.expires_at.is_none_or(|at| at > now)
         });
         let (queued, held): (Vec<_>, Vec<_>) = pending.partition(|stored| stored.row.announced);
         Backlog {

@@ -313,6 +313,7 @@ impl State {
                 self.conversation.redacted.note(self.now, &room, of);
                 self.log.empty(tenant, &room, &about, of);
                 self.texts.redact(&room, of);
+                self.alarm_messages.redact(of);
                 self.redact(&room, of);
             }
             Change::Reaction { of, key } => {

@@ -31,6 +31,8 @@ pub(super) struct Table {
 pub(super) struct Stored {
     pub(super) row: Notification,
     pub(super) queue: String,
+    /// Whether it is the input of an alarm, and so no entry of the room queue.
+    pub(super) is_input: bool,
     /// The time until which its caller may wait; `None` if no caller waits.
     pub(super) answer_due: Option<Timestamp>,
     pub(super) announced_at: Option<Timestamp>,
@@ -55,6 +57,7 @@ impl Table {
         self.rows.values().filter(move |stored| {
             let row = &stored.row;
             stored.queue == queue
+                && !stored.is_input
                 && row.status == Status::Pending
                 && row.expires_at.is_none_or(|expires_at| expires_at > now)
         })
@@ -158,7 +161,12 @@ impl State {
             Target::Dm(user) => self.user(tenant, user).is_none(),
             _ => false,
         };
-        let queue_state = self.queue_state(&queue);
+        // The worker delivers the messages of alarms.
+        let is_input = entry.alarm.is_some();
+        let queue_state = match self.queue_state(&queue) {
+            QueueState::Free if is_input => QueueState::Queued,
+            state => state,
+        };
         // The worker delivers a notification that is queued behind others, or that no caller waits for.
         let in_flight = !held && queue_state == QueueState::Free && !entry.options.wait.is_zero();
         let last = self.notifications.rows.last_key_value().map_or(0, |(id, _)| id.0);
@@ -170,15 +178,15 @@ impl State {
             room: entry.room,
             event: None,
             created_at: self.now,
-            expires_at: held.then(|| self.now + HELD_FOR),
+            expires_at: (held && !is_input).then(|| self.now + HELD_FOR),
             attempts: 0,
             next_attempt_at: None,
             in_flight: None,
-            announced: !held,
+            announced: !held && !is_input,
             origin: entry.options.origin,
             draft: entry.draft,
         };
-        if !held {
+        if row.announced {
             let event = NewEvent {
                 audience: row.draft.audience(tenant),
                 kind: Kind::Notification,
@@ -189,9 +197,19 @@ impl State {
             self.log.append_about_notification(self.now, &row, &event);
         }
         let answer_due = in_flight.then(|| self.now + entry.options.wait);
-        self.enter_queue(&queue, held, answer_due);
-        let stored =
-            Stored { row, queue, answer_due, announced_at: None, sent_at: None, failures: Vec::new() };
+        match entry.alarm {
+            Some(alarm) => self.receive_from_satellite(&row, alarm),
+            None => self.enter_queue(&queue, held, answer_due),
+        }
+        let stored = Stored {
+            row,
+            queue,
+            is_input,
+            answer_due,
+            announced_at: None,
+            sent_at: None,
+            failures: Vec::new(),
+        };
         let notification = stored.at(self.now);
         self.notifications.rows.insert(notification.id, stored);
         (notification, queue_state)
@@ -199,7 +217,8 @@ impl State {
 
     fn queue_state(&self, queue: &str) -> QueueState {
         let now = self.now;
-        if self.notifications.pending(queue, now).all(|earlier| earlier.in_flight(now).is_some()) {
+        let is_first = self.notifications.pending(queue, now).all(|earlier| earlier.in_flight(now).is_some());
+        if is_first && !self.alarm_messages.is_untold(queue) {
             QueueState::Free
         } else if self.is_backing_off(queue) {
             QueueState::BackingOff

@@ -86,15 +86,7 @@ impl Outbox for Memory {
     }
 
     async fn failed(&self, id: NotificationId, reason: &str, detail: &str) -> Result<()> {
-        self.act("storing a rejection", |state| {
-            let now = state.now;
-            state.update(id, &[Status::Pending], |stored| {
-                stored.row.status = Status::Failed;
-                stored.row.reason = Some(reason.to_owned());
-                stored.fail(stored.row.attempts + 1, now, detail);
-            });
-        })
-        .await
+        self.act("storing a rejection", |state| state.reject(id, reason, detail)).await
     }
 
     async fn postpone(
@@ -124,12 +116,14 @@ impl Outbox for Memory {
     async fn release(&self, queue: &RoomQueue, release: QueueRelease) -> Result<()> {
         self.act("releasing a room queue", |state| {
             let now = state.now;
+            let next_message = state.alarm_messages.next_due(&queue.name);
             let Some(stored) = state.queues.get_mut(&queue.name) else { return };
             stored.leased_until = now;
             stored.due = match release {
                 _ if stored.version != queue.version => Due::At(now),
                 QueueRelease::RetryAfter(time) => Due::At(now + time),
-                QueueRelease::Drained | QueueRelease::UntilSignIn => Due::Never,
+                QueueRelease::Drained => next_message.map_or(Due::Never, Due::At),
+                QueueRelease::UntilSignIn => Due::Never,
             };
             state.has_work |= stored.due == Due::At(now);
         })
@@ -182,6 +176,33 @@ impl State {
         }
     }
 
+    /// Makes a room queue wait after a failure, and ends its lease.
+    pub(super) fn back_off_queue(&mut self, name: &str, delay: Duration) {
+        let now = self.now;
+        if let Some(queue) = self.queues.get_mut(name) {
+            queue.due = Due::Backoff(now + delay);
+            queue.leased_until = now;
+        }
+    }
+
+    /// Marks a pending notification as rejected.
+    pub(super) fn reject(&mut self, id: NotificationId, reason: &str, detail: &str) {
+        let now = self.now;
+        self.update(id, &[Status::Pending], |stored| {
+            stored.row.status = Status::Failed;
+            stored.row.reason = Some(reason.to_owned());
+            stored.fail(stored.row.attempts + 1, now, detail);
+        });
+    }
+
+    /// Marks a pending notification as ignored by its alarm.
+    pub(super) fn ignore(&mut self, id: NotificationId, reason: &str) {
+        self.update(id, &[Status::Pending], |stored| {
+            stored.row.status = Status::Ignored;
+            stored.row.reason = Some(reason.to_owned());
+        });
+    }
+
     /// Returns whether a room queue waits after a failure.
     pub(super) fn is_backing_off(&self, queue: &str) -> bool {
         self.queues.get(queue).is_some_and(|queue| queue.due.is_backing_off_at(self.now))
@@ -197,12 +218,12 @@ impl State {
         let due = self.queues.iter_mut().filter(|(_, queue)| queue.due_at(now).is_some());
         let (name, queue) = due.min_by_key(|(_, queue)| queue.due_at(now))?;
         queue.leased_until = now + lease;
-        Some(RoomQueue { name: name.clone(), version: queue.version })
+        Some(RoomQueue { name: name.clone(), version: queue.version, has_alarms: true })
     }
 
     /// Marks a notification as sent, and publishes it. A late delivery counts even if the notification has
     /// expired or was cancelled.
-    fn store_sent(&mut self, delivered: &Delivered, payload: Payload) {
+    pub(super) fn store_sent(&mut self, delivered: &Delivered, payload: Payload) {
         let (now, id) = (self.now, delivered.id);
         let changed = self.update(id, &[Status::Pending, Status::Expired, Status::Cancelled], |stored| {
             stored.sent_at = Some(now);

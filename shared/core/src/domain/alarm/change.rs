@@ -162,7 +162,67 @@ pub enum LiveEvent {
     },
 }
 
+impl Outcome {
+    /// Returns the stored form: the kind, and the warning, reason or conflict.
+    pub fn stored(self) -> (&'static str, Option<&'static str>) {
+        match self {
+            Self::Applied { warning } => ("applied", warning.map(Warning::as_str)),
+            Self::Unchanged => ("unchanged", None),
+            Self::Ignored(reason) => ("ignored", Some(reason.as_str())),
+            Self::Refused(conflict) => ("refused", Some(conflict.code())),
+        }
+    }
+
+    /// Parses the stored form; `None` if it is unknown.
+    pub fn parse(kind: &str, detail: Option<&str>) -> Option<Self> {
+        match (kind, detail) {
+            ("applied", None) => Some(Self::Applied { warning: None }),
+            ("applied", Some(detail)) if detail == Warning::OtherTarget.as_str() => {
+                Some(Self::Applied { warning: Some(Warning::OtherTarget) })
+            }
+            ("unchanged", None) => Some(Self::Unchanged),
+            ("ignored", Some(detail)) => {
+                IgnoredReason::ALL.into_iter().find(|reason| reason.as_str() == detail).map(Self::Ignored)
+            }
+            ("refused", Some(detail)) => {
+                Conflict::ALL.into_iter().find(|conflict| conflict.code() == detail).map(Self::Refused)
+            }
+            _ => None,
+        }
+    }
+}
+
+impl Warning {
+    /// Returns the stored form.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::OtherTarget => "other_target",
+        }
+    }
+}
+
+impl RingReason {
+    /// Returns the value in live events and in the database.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Triggered => "triggered",
+            Self::Reopened => "reopened",
+            Self::PriorityRaised => "priority_raised",
+        }
+    }
+
+    /// Parses the stored form; `None` if it is unknown.
+    pub fn parse(stored: &str) -> Option<Self> {
+        [Self::Triggered, Self::Reopened, Self::PriorityRaised]
+            .into_iter()
+            .find(|reason| reason.as_str() == stored)
+    }
+}
+
 impl IgnoredReason {
+    /// All reasons.
+    const ALL: [Self; 3] = [Self::NoOpenAlarm, Self::StaleInput, Self::OtherTarget];
+
     /// Returns the value of `reason`.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -174,6 +234,9 @@ impl IgnoredReason {
 }
 
 impl Conflict {
+    /// All conflicts.
+    const ALL: [Self; 3] = [Self::EpisodeOver, Self::StateChanged, Self::NotAcknowledged];
+
     /// Returns the code of the problem.
     pub fn code(self) -> &'static str {
         match self {

@@ -23,6 +23,14 @@ pub enum Deadline {
 }
 
 impl Deadline {
+    /// All deadlines.
+    const ALL: [Self; 4] = [Self::ResolveTimeout, Self::AckExpired, Self::Stale, Self::ClosedUnseen];
+
+    /// Parses the stored form; `None` if it is unknown.
+    pub fn parse(stored: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|deadline| deadline.as_str() == stored)
+    }
+
     /// Returns the value in responses and in the database.
     pub fn as_str(self) -> &'static str {
         match self {

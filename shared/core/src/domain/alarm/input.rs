@@ -210,6 +210,22 @@ impl Action {
 }
 
 impl ActionKind {
+    /// All kinds.
+    const ALL: [Self; 7] = [
+        Self::Trigger,
+        Self::Update,
+        Self::Acknowledge,
+        Self::Unacknowledge,
+        Self::Resolve,
+        Self::Cancel,
+        Self::Comment,
+    ];
+
+    /// Parses the stored form; `None` if it is unknown.
+    pub fn parse(stored: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == stored)
+    }
+
     /// Returns the value in responses and in the database.
     pub fn as_str(self) -> &'static str {
         match self {

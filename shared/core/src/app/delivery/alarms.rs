@@ -1,0 +1,242 @@
+//! Delivers the messages of alarms: root messages, their edits, and rings.
+
+use crate::{
+    app::delivery::{BACKOFF_MAX, Delivery, ROOMS_MAX, homeserver_failed},
+    domain::{
+        alarm::RingReason,
+        error::{Error, Failure, Result},
+        id::{EventId, MatrixUserId, RingId, RoomId},
+        notification::{Notification, Target, reason},
+        rendering::alarm::AlarmMessage,
+        room::{encrypted, is_account_taken, room_closed},
+    },
+    port::{AlarmMessageDue, AlarmTold, NewReaction, RoomQueue, RootMessage},
+};
+
+/// The reaction that acknowledges an alarm. The bot adds it, so that one tap suffices.
+const ACKNOWLEDGE: &str = "✅";
+
+/// An entry of a room queue.
+pub(super) enum QueueEntry {
+    /// A notification that stands for itself.
+    Notification(Box<Notification>),
+    /// A message of an alarm.
+    Alarm(Box<AlarmMessageDue>),
+}
+
+/// The state of a message of an alarm after an attempt.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum AlarmDelivery {
+    /// There is nothing left to do.
+    Done,
+    /// The room queue has to be read again.
+    Outdated,
+    /// The recipient has to sign in first.
+    UntilSignIn,
+    /// The room queue backs off after a failure.
+    BackingOff,
+}
+
+impl QueueEntry {
+    /// Returns the first entries of a room queue in their order, at most `limit`. Each list has the first ones of
+    /// its kind, at most `limit`.
+    pub(super) fn in_order(
+        notifications: Vec<Notification>,
+        alarms: Vec<AlarmMessageDue>,
+        limit: usize,
+    ) -> Vec<Self> {
+        let notifications = notifications.into_iter().map(|one| Self::Notification(Box::new(one)));
+        let mut entries: Vec<_> =
+            notifications.chain(alarms.into_iter().map(|one| Self::Alarm(Box::new(one)))).collect();
+        entries.sort_by_key(|entry| match entry {
+            Self::Notification(notification) => notification.id,
+            Self::Alarm(message) => message.place,
+        });
+        entries.truncate(limit);
+        entries
+    }
+}
+
+impl Delivery {
+    /// Makes one attempt to send a message of an alarm, and stores its result.
+    pub(super) async fn deliver_alarm(
+        &self,
+        queue: &RoomQueue,
+        message: &AlarmMessageDue,
+    ) -> Result<AlarmDelivery> {
+        if let Target::Dm(user) = &message.episode.draft.target
+            && self.users.find(message.tenant, user).await?.is_none()
+        {
+            return Ok(AlarmDelivery::UntilSignIn);
+        }
+        let result = match (message.ring, &message.root) {
+            (None, _) => self.tell(message).await,
+            (Some((ring, reason)), Some(root)) => {
+                if !self.alarm_outbox.begin_ring(ring).await? {
+                    return Ok(AlarmDelivery::Done);
+                }
+                self.ring(message, ring, reason, root).await
+            }
+            (Some((ring, _)), None) => {
+                let is_needed = self.alarm_outbox.begin_ring(ring).await?;
+                return Ok(if is_needed { AlarmDelivery::Outdated } else { AlarmDelivery::Done });
+            }
+        };
+        match result {
+            Ok(()) => Ok(AlarmDelivery::Done),
+            Err(error) => self.record_alarm_failure(queue, message, error).await,
+        }
+    }
+
+    /// Sends the root message of an episode, or the edit that brings it to the present state.
+    ///
+    /// If an administrator closes the room meanwhile, a root message goes to the next room of its key.
+    async fn tell(&self, message: &AlarmMessageDue) -> Result<()> {
+        let key = message.episode.draft.room_key(message.tenant);
+        for _ in 0..ROOMS_MAX {
+            let room = self.registry.find_or_create(&key).await?;
+            match self.tell_in(&room, message).await {
+                Ok(told) if self.alarm_outbox.told(&told).await? => {
+                    if told.edit.is_none() {
+                        self.offer_acknowledgement(message, &told.root).await;
+                    }
+                    return Ok(());
+                }
+                Ok(_) => self.registry.note_closed(&room),
+                Err(error) if !self.registry.failed_as_closed(&room, &error).await? => return Err(error),
+                Err(_) => {}
+            }
+            tracing::info!(alarm = %message.alarm, %room, "room of an alarm was closed");
+        }
+        Err(room_closed())
+    }
+
+    async fn tell_in(&self, room: &RoomId, message: &AlarmMessageDue) -> Result<AlarmTold> {
+        if self.registry.is_encrypted(room) {
+            return Err(encrypted());
+        }
+        let (alarm, episode) = (message.alarm, message.episode.number);
+        let recipient = self.recipient(message.tenant, &message.episode.draft, room).await?;
+        let content = self.alarm_message(message, recipient.as_ref());
+        if let Some(root) = message.root.as_ref().filter(|root| root.room == *room) {
+            let revision = message.revision;
+            let id = (alarm, episode, root.number);
+            let transaction = self.transactions.of_alarm(id, room, Some(revision)).await?;
+            let edit = self.timeline.send(room, &transaction, &content.edit(&root.event)).await?;
+            return Ok(AlarmTold { alarm, episode, revision, root: root.clone(), edit: Some(edit) });
+        }
+        let attempt = self.alarm_outbox.begin_root(message, room).await?;
+        let transaction = self.transactions.of_alarm((alarm, episode, attempt.number), room, None).await?;
+        let event = self.timeline.send(room, &transaction, &content.root()).await?;
+        let root = RootMessage { number: attempt.number, room: room.clone(), event };
+        Ok(AlarmTold { alarm, episode, revision: attempt.revision, root, edit: None })
+    }
+
+    async fn ring(
+        &self,
+        message: &AlarmMessageDue,
+        ring: RingId,
+        reason: RingReason,
+        root: &RootMessage,
+    ) -> Result<()> {
+        let room = &root.room;
+        if self.registry.is_encrypted(room) {
+            return Err(encrypted());
+        }
+        let recipient = self.recipient(message.tenant, &message.episode.draft, room).await?;
+        let content = self.alarm_message(message, recipient.as_ref()).ring(reason, &root.event);
+        let event = match content {
+            Some(content) => {
+                let transaction = self.transactions.of_ring(ring, room).await?;
+                Some(self.timeline.send(room, &transaction, &content).await?)
+            }
+            None => None,
+        };
+        self.alarm_outbox.rung(ring, room, event.as_ref()).await
+    }
+
+    fn alarm_message<'a>(
+        &'a self,
+        message: &'a AlarmMessageDue,
+        recipient: Option<&'a MatrixUserId>,
+    ) -> AlarmMessage<'a> {
+        AlarmMessage {
+            alarm: message.alarm,
+            episode: &message.episode,
+            time_zone: &self.settings.time_zone,
+            recipient,
+        }
+    }
+
+    /// Adds the reaction with which a reader acknowledges the alarm. Without it, they choose it themselves.
+    async fn offer_acknowledgement(&self, message: &AlarmMessageDue, root: &RootMessage) {
+        if !message.episode.ack.is_required || !message.episode.needs_attention() {
+            return;
+        }
+        if let Err(error) = self.react(message, root, &root.event).await {
+            tracing::warn!(
+                alarm = %message.alarm,
+                error = &error as &dyn std::error::Error,
+                "adding the reaction that acknowledges an alarm failed"
+            );
+        }
+    }
+
+    async fn react(&self, message: &AlarmMessageDue, root: &RootMessage, of: &EventId) -> Result<()> {
+        let id = (message.alarm, message.episode.number, root.number);
+        let transaction = format!("{}.s", self.transactions.of_alarm(id, &root.room, None).await?);
+        let (room, sender) = (&root.room, &self.ids.bot());
+        let reaction = NewReaction { room, of, sender, key: ACKNOWLEDGE };
+        self.relations.react(reaction, &transaction, self.clock.now()).await.map(drop)
+    }
+
+    /// Stores that an attempt failed: the message is tried again later, or was rejected for good.
+    async fn record_alarm_failure(
+        &self,
+        queue: &RoomQueue,
+        message: &AlarmMessageDue,
+        error: Error,
+    ) -> Result<AlarmDelivery> {
+        if error.failure().is_some() && !homeserver_failed(&error) {
+            // The database failed, so nothing can be stored. The lease ends by itself.
+            return Err(error);
+        }
+        let (reason, delay) = match &error {
+            // The recipient has left the tenant.
+            Error::NotFound(_) => (Some(reason::RECIPIENT_NOT_PROVISIONED), None),
+            error if is_account_taken(error) => (Some(reason::MATRIX_ACCOUNT_TAKEN), None),
+            error if error.is_transient() => match error.failure() {
+                Some(Failure::Limited(delay)) => {
+                    (Some(reason::HOMESERVER_UNAVAILABLE), Some(delay.min(BACKOFF_MAX)))
+                }
+                _ => (Some(reason::HOMESERVER_UNAVAILABLE), None),
+            },
+            _ => (None, None),
+        };
+        if let Some(reason) = reason {
+            self.failures.count(reason);
+            tracing::warn!(
+                alarm = %message.alarm,
+                error = &error as &dyn std::error::Error,
+                "delivery of an alarm postponed"
+            );
+            self.alarm_outbox.back_off(queue, delay).await?;
+            return Ok(AlarmDelivery::BackingOff);
+        }
+        tracing::error!(
+            alarm = %message.alarm,
+            error = &error as &dyn std::error::Error,
+            "message of an alarm rejected by the homeserver"
+        );
+        let reason = match error.code() {
+            reason::ROOM_ENCRYPTED => reason::ROOM_ENCRYPTED,
+            _ => reason::REFUSED_BY_HOMESERVER,
+        };
+        self.failures.count(reason);
+        match (message.ring, &message.root) {
+            (Some((ring, _)), Some(root)) => self.alarm_outbox.rung(ring, &root.room, None).await?,
+            _ => self.alarm_outbox.rejected(message, reason, &error.to_string()).await?,
+        }
+        Ok(AlarmDelivery::Done)
+    }
+}
