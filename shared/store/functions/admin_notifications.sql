@@ -32,7 +32,9 @@ begin
         select * from notifications
         where tenant_id = p_tenant and id = any (p_ids) order by id for update
     loop
-        changed := one.status = any (case when is_retry then '{failed,expired,cancelled}' else '{pending}' end::text[]);
+        -- Those of alarms are told by the messages of their alarms.
+        changed := one.alarm_id is null
+            and one.status = any (case when is_retry then '{failed,expired,cancelled}' else '{pending}' end::text[]);
         if changed then
             update notifications
             set status = case when is_retry then 'pending' else 'cancelled' end,

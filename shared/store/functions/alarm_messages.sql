@@ -130,3 +130,29 @@ begin
     where id = p_ring and state in ('waiting', 'sending');
     return found and is_needed;
 end $$;
+
+-- Stores the part of an ingested event in an alarm of its tenant: a message of the alarm (`p_action` is null), which
+-- may not be stored yet if the process that sent it was killed, or an act of an operator who reads the alarm. The
+-- caller holds the lock of the event log.
+create or replace function ingest_alarm_part(
+    p_tenant bigint, p_room text, p_event text, p_alarm bigint, p_episode bigint, p_action text, p_source text,
+    p_user text, p_user_name text, p_comment text) returns void
+language plpgsql as $$
+begin
+    perform from alarms alarm
+    join alarm_episodes episode on episode.alarm_id = alarm.id
+    where alarm.id = p_alarm and alarm.tenant_id = p_tenant and episode.number = p_episode
+      and (p_action is null or episode.target_user is null or episode.target_user = p_user);
+    if not found then
+        return;
+    end if;
+    if p_action is null then
+        insert into alarm_messages (event_id, matrix_room_id, alarm_id, episode, kind)
+        values (p_event, p_room, p_alarm, p_episode, 'root') on conflict do nothing;
+    else
+        insert into alarm_inputs (alarm_id, received_at, action, hub_user_id, user_name, event_id, episode, comment)
+        values (p_alarm, clock_timestamp(), p_action, p_user, p_user_name, p_source, p_episode, p_comment)
+        on conflict do nothing;
+        perform pg_notify('work', '');
+    end if;
+end $$;

@@ -38,7 +38,8 @@ declare
         then 'case when count(*) = 20000 and max(id) < $4 then max(id) end'
         else 'case when count(*) = 20000 and min(id) > $3 then min(id) end' end;
     matching  text := far || '
-        and ($2 is null or source_app = $2) and ($6 is null or status = $6) and ($7 is null or priority = $7)
+        and ($2 is null or source_app = $2) and ($6 is null or status = $6 or $6 = ''pending'' and status = ''in_alarm'')
+        and ($7 is null or priority = $7)
         and ($8 is null or target_type = $8)
         and ($9 is null or target_user = $9 or entity_type || '':'' || (entity_id #>> ''{}'') = $9)
         and ($10 is null or strpos(lower(title), $10) > 0 or strpos(lower(body), $10) > 0)

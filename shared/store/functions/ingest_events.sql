@@ -35,7 +35,8 @@ begin
             n integer, event_id text, tenant_id bigint, room text, at timestamptz, change text, hub_user text,
             of text, sender text, key text, content jsonb, summary text, mentioned text[],
             mentions_room boolean, text text, folded text, mxc text, filename text, mimetype text,
-            kind text, payload text)
+            kind text, payload text, alarm bigint, episode bigint, action text, source text, operator text,
+            operator_name text, comment text)
         order by n
     loop
         continue when one.room = any (closed);
@@ -117,8 +118,8 @@ begin
             update alarm_episodes episode
             set root_event = null, root_room = null, root_revision = null, root = root + 1
             from alarm_messages root
-            where root.event_id = one.of and root.kind = 'root' and episode.alarm_id = root.alarm_id
-              and episode.number = root.episode and episode.root_event = one.of;
+            where root.event_id = one.of and episode.alarm_id = root.alarm_id and episode.number = root.episode
+              and episode.root_event = one.of;
             delete from media
             where tenant_id = one.tenant_id and matrix_room_id = one.room and event_id in (
                 select one.of union all select edit_event_id from message_edits where event_id = one.of);
@@ -155,6 +156,10 @@ begin
             insert into media (tenant_id, event_id, matrix_room_id, sender, mxc, filename, mimetype)
             values (one.tenant_id, one.event_id, one.room, one.sender, one.mxc, one.filename, one.mimetype)
             on conflict do nothing;
+        end if;
+        if one.alarm is not null then
+            perform ingest_alarm_part(one.tenant_id, one.room, one.event_id, one.alarm, one.episode, one.action,
+                                      one.source, one.operator, one.operator_name, one.comment);
         end if;
         if one.payload is not null then
             perform append_event(one.tenant_id, format('t%s:r:%s', one.tenant_id, one.room), one.kind, one.room,

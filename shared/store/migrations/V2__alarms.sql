@@ -147,6 +147,7 @@ create table alarm_journal (
     primary key (alarm_id, revision, n)
 );
 create unique index alarm_journal_by_notification on alarm_journal (notification_id) where notification_id is not null;
+create index alarm_journal_by_event on alarm_journal (event_id) where event_id is not null;
 create index alarm_journal_by_age on alarm_journal (at);
 
 -- The messages of alarms on the homeserver: `root`, `edit` or `ring`.

@@ -43,11 +43,12 @@ const INPUTS: &str = "select input.id, input.received_at, input.action, input.no
     left join (alarm_inputs input left join notifications notification on notification.id = input.notification_id)
         on input.alarm_id = any ($1)
     order by input.id";
-/// Looks at the oldest waiting inputs only, which have waited longest.
+/// Looks at the oldest waiting inputs only, which have waited longest. Those of ingested events are due at once.
 const CLAIM_DUE: &str = "with due as materialized (
         select id, min(at) as since from (
-            select alarm_id as id, received_at + interval '1 second' as at from (
-                select alarm_id, received_at from alarm_inputs order by id limit 10000) oldest
+            select alarm_id as id, received_at + case when notification_id is null then interval '0'
+                                                 else interval '1 second' end as at
+            from (select alarm_id, received_at, notification_id from alarm_inputs order by id limit 10000) oldest
             union all
             (select id, next_at from alarms where next_at <= now() order by next_at limit 10000)
         ) known

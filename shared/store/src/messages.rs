@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use messenger_core::{
     Result,
     admin::{Administrator, Redaction},
+    alarm::{AlarmPart, EpisodeId},
     event::Kind,
     id::{EventId, HubUserId, MatrixUserId, RoomId, TenantId},
     media::{Mxc, Posted},
@@ -205,10 +206,30 @@ fn wire(n: usize, event: &IngestedEvent) -> Value {
         || json!({}),
         |file| json!({ "mxc": file.mxc.to_string(), "filename": file.filename, "mimetype": file.mimetype }),
     );
-    for fields in [change, file] {
+    let alarm = event.alarm.as_ref().map_or_else(|| json!({}), alarm_of);
+    for fields in [change, file, alarm] {
         if let (Value::Object(wire), Value::Object(fields)) = (&mut wire, fields) {
             wire.extend(fields);
         }
     }
     wire
+}
+
+/// Returns the fields of the part of an event in an alarm.
+fn alarm_of(part: &AlarmPart) -> Value {
+    match part {
+        AlarmPart::Message(EpisodeId { alarm, episode }) => json!({ "alarm": alarm, "episode": episode }),
+        AlarmPart::Input(alarm, input) => {
+            let operator = input.source.operator();
+            json!({
+                "alarm": alarm,
+                "episode": input.expected.episode,
+                "action": input.action.kind().as_str(),
+                "source": input.source.event(),
+                "operator": operator.map(|operator| &operator.id),
+                "operator_name": operator.map(|operator| &operator.display_name),
+                "comment": input.comment,
+            })
+        }
+    }
 }

@@ -9,6 +9,7 @@ mod chattering;
 mod deadline;
 mod episode;
 mod input;
+pub mod matrix_act;
 mod occurrence;
 mod query;
 mod record;
@@ -28,6 +29,6 @@ pub use input::{
 };
 pub use occurrence::Occurrence;
 pub use query::{AlarmCursor, AlarmQuery, JournalCursor, JournalPage, JournalQuery, StateFilter};
-pub use record::{Alarm, AlarmKey};
+pub use record::{Alarm, AlarmKey, AlarmPart, EpisodeId};
 pub use state::State;
 pub use step::step;

@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 
 use crate::domain::{
+    alarm::EpisodeId,
     id::{EventId, HubUserId, MatrixUserId, NotificationId, RoomId},
     message::{Mentions, Message, MessageContent},
 };
@@ -25,6 +26,8 @@ pub struct RoomEvent {
     pub edited: Option<MessageContent>,
     /// The notification that its content names. Anybody can write such content: only the bot's counts.
     pub notification: Option<NotificationId>,
+    /// The episode of an alarm that its content names. Only the bot's counts, too.
+    pub alarm: Option<EpisodeId>,
 }
 
 impl RoomEvent {
@@ -37,7 +40,7 @@ impl RoomEvent {
         content: Content,
     ) -> Self {
         let room_id = room.clone();
-        Self { event_id, room_id, sender, timestamp, content, edited: None, notification: None }
+        Self { event_id, room_id, sender, timestamp, content, edited: None, notification: None, alarm: None }
     }
 }
 

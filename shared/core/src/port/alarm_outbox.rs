@@ -6,10 +6,10 @@ use async_trait::async_trait;
 
 use crate::{
     domain::{
-        alarm::{Episode, RingReason},
+        alarm::{Episode, EpisodeId, RingReason},
         error::Result,
         event::Payload,
-        id::{AlarmId, EventId, NotificationId, RingId, RoomId, TenantId},
+        id::{AlarmId, EventId, HubUserId, NotificationId, RingId, RoomId, TenantId},
     },
     port::{Delivered, RoomQueue},
 };
@@ -107,6 +107,10 @@ pub trait AlarmOutbox: Send + Sync {
     /// Releases a room queue until a delay is over; `None` for one that grows with each failure.
     async fn back_off(&self, queue: &RoomQueue, delay: Option<Duration>) -> Result<()>;
 
-    /// Returns the alarm and the number of the episode of a message; `None` for any other message.
-    async fn alarm_of(&self, room: &RoomId, event: &EventId) -> Result<Option<(AlarmId, i64)>>;
+    /// Returns the episode of which this is a message; `None` for any other message.
+    async fn alarm_of(&self, room: &RoomId, event: &EventId) -> Result<Option<EpisodeId>>;
+
+    /// Returns the episode that a user has acknowledged by this reaction or reply, also before a change has
+    /// consumed it; `None` for any other event.
+    async fn acknowledged_by(&self, event: &EventId, user: &HubUserId) -> Result<Option<EpisodeId>>;
 }

@@ -67,11 +67,11 @@ pub trait Alarms: Send + Sync {
     /// only, and repeating a stored change is stale.
     async fn apply(&self, changes: &[AlarmChange]) -> Result<Vec<AlarmKey>>;
 
-    /// Claims at most `limit` alarms that have to be stepped, those first that have been due longest: an
-    /// input has waited for a second, or the time of the next step has passed.
+    /// Claims at most `limit` alarms that have to be stepped, those first that have been due longest: an input
+    /// waits, or the time of the next step has passed. For the first second, the input of a notification is left
+    /// to the call that stored it.
     ///
-    /// No other claim returns them until the lease ends, or until a change of theirs is stored. The second is
-    /// left to the call that stored the input.
+    /// No other claim returns them until the lease ends, or until a change of theirs is stored.
     async fn claim_due(&self, lease: Duration, limit: i64) -> Result<Vec<AlarmKey>>;
 
     /// Returns an alarm of a tenant; `None` if the tenant has no such alarm.

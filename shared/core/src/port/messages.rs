@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use crate::{
     domain::{
         admin::{Administrator, Redaction},
+        alarm::AlarmPart,
         error::Result,
         event::{Kind, Payload},
         id::{EventId, HubUserId, MatrixUserId, RoomId, TenantId},
@@ -32,6 +33,8 @@ pub struct IngestedEvent {
     pub change: Change,
     /// The payload of the live event for the members of the room; `None` if there is no live event.
     pub payload: Option<Payload>,
+    /// Its part in an alarm.
+    pub alarm: Option<AlarmPart>,
 }
 
 /// A stored change that follows from an event.

@@ -14,6 +14,7 @@
 //!   connection; `push.rs` states how, and the one case in which the order can differ.
 
 mod act;
+mod alarm;
 mod edit;
 mod interpret;
 
@@ -51,6 +52,7 @@ pub struct Ingest {
     rooms: Arc<dyn port::Rooms>,
     room_marks: Arc<dyn port::RoomMarks>,
     memberships: Arc<dyn port::Memberships>,
+    alarms: Arc<dyn port::AlarmOutbox>,
     timeline: Arc<dyn port::Timeline>,
     adopt: Arc<Adopt>,
     upgrades: Arc<Upgrades>,
@@ -88,6 +90,7 @@ impl Ingest {
             rooms: ports.rooms.clone(),
             room_marks: ports.room_marks.clone(),
             memberships: ports.memberships.clone(),
+            alarms: ports.alarm_outbox.clone(),
             timeline: ports.timeline.clone(),
             adopt: engines.adopt.clone(),
             upgrades: engines.upgrades.clone(),

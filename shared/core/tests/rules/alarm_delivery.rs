@@ -11,8 +11,7 @@ use messenger_core::{
     port::{AlarmChange, Alarms as _, Notifications as _},
 };
 use messenger_testkit::{
-    TestMessenger,
-    homeserver::Message,
+    Message, TestMessenger,
     fixtures::{self, TENANT, draft, new_notification, user},
     messenger,
 };
@@ -33,7 +32,8 @@ async fn trigger(messenger: &TestMessenger, draft: Draft) -> Notification {
     let action = Action::Trigger(Trigger { draft: draft.clone(), ack, resolve_after: None });
     let alarm = Some(NewAlarmInput { dedup_key: Some(key().dedup_key), action, occurred_at: None });
     let entry = NewNotification { alarm, ..new_notification(draft) };
-    let AcceptOutcome::New { notification, .. } = messenger.memory.accept(entry).await.expect("accepted") else {
+    let AcceptOutcome::New { notification, .. } = messenger.memory.accept(entry).await.expect("accepted")
+    else {
         panic!("it is new");
     };
     apply(messenger, None).await;
@@ -167,7 +167,10 @@ async fn the_order_of_the_room_holds_for_alarms_and_notifications() {
     messenger.send(draft("drei"), crate::WAIT).await;
     run_until_idle(&messenger).await;
     let lines = lines(&messenger);
-    assert!(lines[0].contains("eins") && lines[1].contains("Öldruck") && lines[2].contains("drei"), "{lines:?}");
+    assert!(
+        lines[0].contains("eins") && lines[1].contains("Öldruck") && lines[2].contains("drei"),
+        "{lines:?}"
+    );
 }
 
 #[tokio::test(start_paused = true)]

@@ -24,6 +24,7 @@ fn message(id: &str, room: &RoomId, sender: &MatrixUserId, body: &str) -> RoomEv
         content: Content::Message(MessageContent::text(body, "m.text")),
         edited: None,
         notification: None,
+        alarm: None,
     }
 }
 

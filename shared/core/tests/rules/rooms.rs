@@ -36,6 +36,7 @@ fn text_event(messenger: &TestMessenger, room: &RoomId, n: usize) -> RoomEvent {
         content: Content::Message(MessageContent::text(n.to_string(), "m.text")),
         edited: None,
         notification: None,
+        alarm: None,
     }
 }
 

@@ -2,11 +2,12 @@
 
 use jiff::Timestamp;
 use messenger_core::{
-    id::{EventId, MatrixUserId, NotificationId, RoomId},
+    alarm::EpisodeId,
+    id::{AlarmId, EventId, MatrixUserId, NotificationId, RoomId},
     json,
     message::MessageContent,
     port::Redactable,
-    rendering::MARKER,
+    rendering::{MARKER, alarm::ALARM_MARKER},
     room_event::{Content, RoomEvent},
 };
 use serde::Deserialize;
@@ -76,12 +77,18 @@ pub fn parse_event(event: &RawValue, room: Option<&RoomId>) -> Option<RoomEvent>
             .get(MARKER)
             .and_then(|marker| marker.get("id")?.as_i64())
             .map(NotificationId),
+        alarm: event.content.get(ALARM_MARKER).and_then(episode),
         event_id: EventId::new(event.event_id),
         room_id,
         sender: MatrixUserId::new(event.sender),
         timestamp: parse_timestamp(event.origin_server_ts.as_deref()),
         content,
     })
+}
+
+fn episode(marker: &Value) -> Option<EpisodeId> {
+    let number = |name: &str| marker.get(name)?.as_i64();
+    Some(EpisodeId { alarm: AlarmId(number("id")?), episode: number("episode")? })
 }
 
 /// Parses a message, which may be redacted. Returns `None` for an event of another type, and for an edit.

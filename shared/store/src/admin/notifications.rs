@@ -27,7 +27,7 @@ use crate::{
         notification_search::{COUNT, PAGE, Search},
     },
     error::fault,
-    notifications::row::{READING, columns, notification},
+    notifications::row::{self, READING, columns, notification},
     pool::{duration, seconds},
 };
 
@@ -211,8 +211,7 @@ pub(crate) fn result(row: &Row) -> Result<ActResult> {
 }
 
 fn status(stored: &str) -> Result<Status> {
-    Status::parse(stored)
-        .ok_or_else(|| fault(Failure::Broken, READING, "a notification has an unknown status"))
+    row::status(stored).ok_or_else(|| fault(Failure::Broken, READING, "a notification has an unknown status"))
 }
 
 fn record(row: &Row) -> Result<NotificationRecord> {

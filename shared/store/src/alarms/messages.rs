@@ -5,9 +5,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use messenger_core::{
     Result,
-    alarm::RingReason,
+    alarm::{EpisodeId, RingReason},
     error::Failure,
-    id::{AlarmId, EventId, NotificationId, RingId, RoomId, TenantId},
+    id::{AlarmId, EventId, HubUserId, NotificationId, RingId, RoomId, TenantId},
     port::{AlarmMessageDue, AlarmOutbox, AlarmTold, RoomQueue, RootAttempt, RootMessage},
 };
 use tokio_postgres::{Row, types::ToSql};
@@ -67,6 +67,12 @@ const BACK_OFF: &str = "update outbox_queues
     where name = $1";
 const ALARM_OF: &str =
     "select alarm_id, episode from alarm_messages where event_id = $1 and matrix_room_id = $2";
+const ACKNOWLEDGED_BY: &str = "select alarm_id, episode from alarm_inputs
+    where event_id = $1 and hub_user_id = $2 and action = 'acknowledge'
+    union all
+    select alarm_id, episode from alarm_journal
+    where event_id = $1 and hub_user_id = $2 and action = 'acknowledge'
+    limit 1";
 
 #[async_trait]
 impl AlarmOutbox for PgStore {
@@ -119,11 +125,21 @@ impl AlarmOutbox for PgStore {
         self.database.execute("postponing a room queue", BACK_OFF, &[&queue.name, &delay]).await.map(drop)
     }
 
-    async fn alarm_of(&self, room: &RoomId, event: &EventId) -> Result<Option<(AlarmId, i64)>> {
+    async fn alarm_of(&self, room: &RoomId, event: &EventId) -> Result<Option<EpisodeId>> {
         let parameters: [&(dyn ToSql + Sync); 2] = [&event.as_str(), &room.as_str()];
         let row = self.database.query_opt("looking for a message of an alarm", ALARM_OF, &parameters).await?;
-        Ok(row.map(|row| (AlarmId(row.get(0)), row.get(1))))
+        Ok(row.as_ref().map(episode_id))
     }
+
+    async fn acknowledged_by(&self, event: &EventId, user: &HubUserId) -> Result<Option<EpisodeId>> {
+        let parameters: [&(dyn ToSql + Sync); 2] = [&event.as_str(), &user.as_str()];
+        let row = self.database.query_opt("looking for an act", ACKNOWLEDGED_BY, &parameters).await?;
+        Ok(row.as_ref().map(episode_id))
+    }
+}
+
+fn episode_id(row: &Row) -> EpisodeId {
+    EpisodeId { alarm: AlarmId(row.get(0)), episode: row.get(1) }
 }
 
 fn message(row: &Row) -> Result<AlarmMessageDue> {

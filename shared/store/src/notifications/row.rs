@@ -48,7 +48,7 @@ pub(crate) async fn find(
 pub(crate) const IN_ALARM: &str = "in_alarm";
 
 /// Parses the stored form; `None` if it is unknown.
-fn status(stored: &str) -> Option<Status> {
+pub(crate) fn status(stored: &str) -> Option<Status> {
     if stored == IN_ALARM { Some(Status::Pending) } else { Status::parse(stored) }
 }
 

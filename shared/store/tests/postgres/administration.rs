@@ -59,6 +59,7 @@ fn message(room: &RoomId, id: &str) -> IngestedEvent {
             text: None,
         },
         payload: None,
+        alarm: None,
     }
 }
 

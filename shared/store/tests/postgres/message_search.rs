@@ -149,6 +149,7 @@ fn message(room: &RoomId, id: &str, timestamp: Timestamp) -> IngestedEvent {
         timestamp,
         change: Change::Message { by: None, text: Some(summary.clone()), summary, file: None, mentions },
         payload: None,
+        alarm: None,
     }
 }
 

@@ -88,6 +88,7 @@ async fn a_call_reads_the_same_number_of_rows_however_many_are_stored() {
             timestamp: "2026-01-01T06:00:00Z".parse().expect("a time"),
             change: Change::Redacted { of: EventId::new("$35000") },
             payload: None,
+            alarm: None,
         };
         store.ingest(&[redacted]).await.expect("ingested");
         let anna = [Audience::User(TENANT, user("anna"))];

@@ -5,8 +5,8 @@ use std::time::Duration;
 use messenger_core::{
     Result,
     alarm::{
-        AckRule, Action, AlarmKey, Expected, Input, InputSource, NewAlarmInput, Operator, RingReason, State,
-        Trigger, step,
+        AckRule, Action, AlarmKey, AlarmPart, EpisodeId, Expected, Input, InputSource, NewAlarmInput,
+        Operator, RingReason, State, Trigger, step,
     },
     id::{EventId, NotificationId, RingId},
     notification::{Draft, NewNotification, Notification, Priority, Status},
@@ -15,8 +15,14 @@ use messenger_core::{
     },
 };
 
-use super::{AlarmStore, LONG, SHORT, accept, alarms::process, claim, pending};
-use crate::fixtures::{TENANT, dm, draft, identity, new_notification, room, user};
+use super::{
+    AlarmStore, LONG, SHORT, accept,
+    alarms::process,
+    claim,
+    messages::{message, reaction},
+    pending,
+};
+use crate::fixtures::{OTHER_TENANT, TENANT, dm, draft, identity, new_notification, room, user};
 
 /// The time after a message until an edit tells details.
 const PAUSE: Duration = Duration::from_secs(10);
@@ -103,7 +109,7 @@ pub async fn a_root_message_tells_all_inputs_until_then(store: &dyn AlarmStore) 
     }
     assert_eq!(due(store, &queue).await?, []);
     let of = store.ports().alarm_outbox.alarm_of(&room("!1"), &EventId::new("$root")).await?;
-    assert_eq!(of, Some((told.alarm, 1)));
+    assert_eq!(of, Some(EpisodeId { alarm: told.alarm, episode: 1 }));
     assert_eq!(store.ports().alarm_outbox.alarm_of(&room("!2"), &EventId::new("$root")).await?, None);
     release(store, &queue).await?;
     assert_eq!(store.ports().outbox.claim(LONG).await?, None);
@@ -176,6 +182,7 @@ pub async fn a_redacted_root_message_gets_a_successor(store: &dyn AlarmStore) ->
         timestamp: jiff::Timestamp::UNIX_EPOCH,
         change: Change::Redacted { of: EventId::new("$root") },
         payload: None,
+        alarm: None,
     };
     store.ports().messages.ingest(&[redaction]).await?;
     assert_eq!(due(store, &queue).await?, []);
@@ -221,7 +228,10 @@ pub async fn a_sent_ring_is_a_message_of_its_alarm(store: &dyn AlarmStore) -> Re
     let outbox = store.ports().alarm_outbox;
     assert!(outbox.begin_ring(ring).await?);
     outbox.rung(ring, &room("!1"), Some(&EventId::new("$ring"))).await?;
-    assert_eq!(outbox.alarm_of(&room("!1"), &EventId::new("$ring")).await?, Some((root.alarm, 1)));
+    assert_eq!(
+        outbox.alarm_of(&room("!1"), &EventId::new("$ring")).await?,
+        Some(EpisodeId { alarm: root.alarm, episode: 1 })
+    );
     assert_eq!(due(store, &queue).await?.into_iter().filter(|message| message.ring.is_some()).count(), 0);
     assert!(!outbox.begin_ring(ring).await?);
     Ok(())
@@ -306,5 +316,76 @@ pub async fn a_failed_message_postpones_its_room_queue(store: &dyn AlarmStore) -
     assert!(ports.maintenance.is_backing_off().await?);
     store.pass(SHORT * 2).await;
     assert_eq!(due(store, &claim(&ports).await?).await?.len(), 1);
+    Ok(())
+}
+
+/// An act of an operator in a room, as ingested.
+fn acted(event: &str, by: &str, action: Action, part: EpisodeId, source: &str) -> IngestedEvent {
+    let operator = Operator { id: user(by), display_name: by.to_owned() };
+    let source = InputSource::Matrix { operator, event: EventId::new(source) };
+    let expected = Expected { episode: Some(part.episode), revision: None };
+    let (id, received_at, occurred_at, comment) = (None, jiff::Timestamp::UNIX_EPOCH, None, None);
+    let input = Input { id, received_at, source, action, occurred_at, expected, comment };
+    IngestedEvent { alarm: Some(AlarmPart::Input(part.alarm, input)), ..reaction(event, "$root", by, "✅") }
+}
+
+/// Sends the root message of a new alarm.
+async fn told(store: &dyn AlarmStore, draft: Draft) -> Result<EpisodeId> {
+    trigger(store, draft).await?;
+    let queue = claim(&store.ports()).await?;
+    let told = tell(store, &queue, "$root").await?;
+    Ok(EpisodeId { alarm: told.alarm, episode: told.episode })
+}
+
+/// An ingested act is an input of its alarm, once, and is due at once.
+pub async fn an_ingested_act_is_an_input_of_its_alarm(store: &dyn AlarmStore) -> Result<()> {
+    let (ports, alarms, of) = (store.ports(), store.alarms(), told(store, draft("Öldruck")).await?);
+    let act = acted("$r", "anna", Action::Acknowledge, of, "$r");
+    ports.messages.ingest(&[act.clone(), act.clone()]).await?;
+    ports.messages.ingest(&[act]).await?;
+    let acknowledged_by = async |event: &str, by: &str| {
+        ports.alarm_outbox.acknowledged_by(&EventId::new(event), &user(by)).await
+    };
+    assert_eq!(acknowledged_by("$r", "anna").await?, Some(of), "also before a change has consumed it");
+    assert_eq!(alarms.claim_due(LONG, 10).await?, [key()]);
+    let waiting = alarms.load(&[key()]).await?.remove(0).inputs;
+    let [Input { source: InputSource::Matrix { operator, event }, .. }] = &waiting[..] else {
+        panic!("{waiting:?}")
+    };
+    assert_eq!((&operator.id, event.as_str()), (&user("anna"), "$r"));
+    let acknowledged = process(alarms.as_ref(), &key()).await?.alarm;
+    assert_eq!(acknowledged.state(), State::ActiveAck);
+    assert_eq!(acknowledged_by("$r", "anna").await?, Some(of));
+    assert_eq!(acknowledged_by("$r", "bert").await?, None);
+    assert_eq!(acknowledged_by("$root", "anna").await?, None);
+    ports.messages.ingest(&[acted("$redaction", "anna", Action::Unacknowledge, of, "$r")]).await?;
+    assert_eq!(process(alarms.as_ref(), &key()).await?.alarm.state(), State::ActiveUnack);
+    Ok(())
+}
+
+/// An act of somebody who does not read the alarm has no effect.
+pub async fn an_act_of_another_user_or_tenant_has_no_effect(store: &dyn AlarmStore) -> Result<()> {
+    let ports = store.ports();
+    ports.users.sign_in(&identity("bert"), "bert").await?;
+    let of = told(store, dm("bert", "Ihr Auftrag")).await?;
+    let foreign = acted("$1", "bert", Action::Acknowledge, of, "$1");
+    let foreign = IngestedEvent { tenant: OTHER_TENANT, ..foreign };
+    let other = acted("$2", "anna", Action::Acknowledge, of, "$2");
+    ports.messages.ingest(&[foreign, other]).await?;
+    assert_eq!(store.alarms().load(&[key()]).await?.remove(0).inputs, []);
+    ports.messages.ingest(&[acted("$3", "bert", Action::Acknowledge, of, "$3")]).await?;
+    assert_eq!(store.alarms().load(&[key()]).await?.remove(0).inputs.len(), 1);
+    Ok(())
+}
+
+/// A message of an alarm is known from its room, if the process that sent it did not store it.
+pub async fn a_message_of_an_alarm_is_known_from_its_room(store: &dyn AlarmStore) -> Result<()> {
+    let (ports, of) = (store.ports(), told(store, draft("Öldruck")).await?);
+    let ring = IngestedEvent { alarm: Some(AlarmPart::Message(of)), ..message("$ring") };
+    let foreign =
+        IngestedEvent { tenant: OTHER_TENANT, alarm: Some(AlarmPart::Message(of)), ..message("$foreign") };
+    ports.messages.ingest(&[ring, foreign]).await?;
+    assert_eq!(ports.alarm_outbox.alarm_of(&room("!1"), &EventId::new("$ring")).await?, Some(of));
+    assert_eq!(ports.alarm_outbox.alarm_of(&room("!1"), &EventId::new("$foreign")).await?, None);
     Ok(())
 }

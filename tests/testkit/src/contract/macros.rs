@@ -383,6 +383,9 @@ macro_rules! alarm_contract_tests {
             an_alarm_of_an_unknown_user_waits,
             a_notification_does_not_overtake_a_root_message,
             a_failed_message_postpones_its_room_queue,
+            an_ingested_act_is_an_input_of_its_alarm,
+            an_act_of_another_user_or_tenant_has_no_effect,
+            a_message_of_an_alarm_is_known_from_its_room,
         }
     };
 }

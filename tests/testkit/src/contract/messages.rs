@@ -39,6 +39,7 @@ pub(super) fn ingested(id: &str, change: Change) -> IngestedEvent {
         timestamp,
         change,
         payload,
+        alarm: None,
     }
 }
 

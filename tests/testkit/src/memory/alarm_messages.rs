@@ -10,9 +10,11 @@ use jiff::Timestamp;
 use messenger_core::{
     Result,
     alarm::{
-        Change, ChangeKind, Episode, JournalCause, JournalEntry, Outcome, RingReason, State as AlarmState,
+        AlarmPart, Change, ChangeKind, Episode, EpisodeId, JournalCause, JournalEntry, Outcome, RingReason,
+        State as AlarmState,
     },
-    id::{AlarmId, EventId, NotificationId, RingId, RoomId, TenantId},
+    event::Audience,
+    id::{AlarmId, EventId, HubUserId, NotificationId, RingId, RoomId, TenantId},
     port::{AlarmMessageDue, AlarmOutbox, AlarmTold, Delivered, RoomQueue, RootAttempt, RootMessage},
 };
 
@@ -135,6 +137,43 @@ impl State {
         let (episode, reason, revision) = (ring.episode, ring.reason, change.alarm.revision);
         rings.insert(id, Ring { alarm, episode, reason, revision, place, is_open: true });
         self.enter_queue(&queue, false, None);
+    }
+
+    /// Stores the part of an ingested event in an alarm of its tenant.
+    pub(super) fn ingest_alarm_part(
+        &mut self,
+        tenant: TenantId,
+        room: &RoomId,
+        event: &EventId,
+        part: &AlarmPart,
+    ) {
+        let (of, user) = match part {
+            AlarmPart::Message(of) => (*of, None),
+            AlarmPart::Input(alarm, input) => {
+                let Some(episode) = input.expected.episode else { return };
+                let user = input.source.operator().map(|operator| &operator.id);
+                (EpisodeId { alarm: *alarm, episode }, user)
+            }
+        };
+        let Some(stored) = self.alarm_messages.episodes.get(&(of.alarm, of.episode)) else { return };
+        let is_reader = match stored.episode.draft.audience(tenant) {
+            Audience::User(_, target) => user.is_none_or(|user| *user == target),
+            Audience::Tenant(_) | Audience::Room(..) => true,
+        };
+        if stored.tenant != tenant || !is_reader {
+            return;
+        }
+        match part {
+            AlarmPart::Message(_) => {
+                let message = (room.clone(), of.alarm, of.episode);
+                self.alarm_messages.messages.entry(event.clone()).or_insert(message);
+            }
+            AlarmPart::Input(alarm, input) => {
+                if let Some(key) = self.alarms.key_of(*alarm) {
+                    self.receive_alarm_input(&key, input.clone());
+                }
+            }
+        }
     }
 
     fn last_notification(&self) -> NotificationId {
@@ -340,11 +379,15 @@ impl AlarmOutbox for Memory {
         .await
     }
 
-    async fn alarm_of(&self, room: &RoomId, event: &EventId) -> Result<Option<(AlarmId, i64)>> {
+    async fn alarm_of(&self, room: &RoomId, event: &EventId) -> Result<Option<EpisodeId>> {
         self.act("looking for a message of an alarm", |state| {
             let of = state.alarm_messages.messages.get(event).filter(|(of, ..)| of == room);
-            of.map(|(_, alarm, episode)| (*alarm, *episode))
+            of.map(|(_, alarm, episode)| EpisodeId { alarm: *alarm, episode: *episode })
         })
         .await
+    }
+
+    async fn acknowledged_by(&self, event: &EventId, user: &HubUserId) -> Result<Option<EpisodeId>> {
+        self.act("looking for an act", |state| state.alarms.acknowledged_by(event, user)).await
     }
 }

@@ -11,10 +11,10 @@ use jiff::Timestamp;
 use messenger_core::{
     Result,
     alarm::{
-        Alarm, AlarmCursor, AlarmKey, AlarmQuery, Expected, Input, InputSource, JournalCause, JournalCursor,
-        JournalEntry, JournalPage, JournalQuery, LiveEvent, NewAlarmInput,
+        ActionKind, Alarm, AlarmCursor, AlarmKey, AlarmQuery, EpisodeId, Expected, Input, InputSource,
+        JournalCause, JournalCursor, JournalEntry, JournalPage, JournalQuery, LiveEvent, NewAlarmInput,
     },
-    id::{AlarmId, AlarmInputId, HubUserId, NotificationId, TenantId},
+    id::{AlarmId, AlarmInputId, EventId, HubUserId, NotificationId, TenantId},
     notification::Notification,
     port::{AlarmChange, Alarms, LoadedAlarm},
 };
@@ -59,6 +59,32 @@ impl Table {
         self.rows.get(&id).filter(|row| row.alarm.key.tenant == tenant)
     }
 
+    /// Returns the key of a stored alarm.
+    pub(super) fn key_of(&self, alarm: AlarmId) -> Option<AlarmKey> {
+        self.rows.get(&alarm).map(|row| row.alarm.key.clone())
+    }
+
+    /// Returns the episode that a user has acknowledged by this event.
+    pub(super) fn acknowledged_by(&self, event: &EventId, user: &HubUserId) -> Option<EpisodeId> {
+        let is_act = |source: &InputSource, kind: ActionKind| {
+            kind == ActionKind::Acknowledge
+                && source.event() == Some(event)
+                && source.operator().is_some_and(|operator| operator.id == *user)
+        };
+        let waiting = self.inputs.values().find(|(_, input)| is_act(&input.source, input.action.kind()));
+        if let Some((key, input)) = waiting {
+            let (alarm, episode) = (*self.ids.get(key)?, input.expected.episode?);
+            return Some(EpisodeId { alarm, episode });
+        }
+        self.rows.iter().find_map(|(alarm, row)| {
+            let entry = row.journal.values().find(|entry| match &entry.cause {
+                JournalCause::Input { source, action, .. } => is_act(source, *action),
+                JournalCause::Deadline(_) => false,
+            })?;
+            Some(EpisodeId { alarm: *alarm, episode: entry.episode })
+        })
+    }
+
     /// Stores a change without its live events. Returns `false`, and stores nothing, if it is stale.
     fn apply(&mut self, stored: &AlarmChange) -> bool {
         let change = &stored.change;
@@ -87,7 +113,10 @@ impl Table {
 
     /// Returns the alarms that have to be stepped, with the time since which they are due.
     fn due(&self, now: Timestamp) -> Vec<(Timestamp, AlarmKey)> {
-        let inputs = self.inputs.values().map(|(key, input)| (input.received_at + GRACE, key.clone()));
+        let inputs = self.inputs.values().map(|(key, input)| {
+            let grace = if input.source.notification().is_some() { GRACE } else { Duration::ZERO };
+            (input.received_at + grace, key.clone())
+        });
         let rows = self.rows.values().filter_map(|row| Some((row.next_at?, row.alarm.key.clone())));
         let is_leased = |key: &AlarmKey| self.leases.get(key).is_some_and(|until| *until > now);
         let mut since = HashMap::new();

@@ -333,6 +333,9 @@ impl State {
         if let Some(file) = event.change.file() {
             self.conversation.post(event, file);
         }
+        if let Some(part) = &event.alarm {
+            self.ingest_alarm_part(tenant, &event.room, &event.event_id, part);
+        }
         if let (Some(kind), Some(payload)) = (event.change.kind(), payload) {
             let audience = Audience::Room(tenant, event.room.clone());
             let is_redaction = matches!(event.change, Change::Redacted { .. } | Change::RedactedEdit { .. });

@@ -85,7 +85,7 @@ impl Delivery {
         wait: Duration,
     ) -> Notification {
         let deadline = Instant::now() + wait;
-        let is_held = !notification.announced;
+        let is_held = notification.reason.as_deref() == Some(reason::RECIPIENT_NOT_PROVISIONED);
         match queue_state {
             _ if is_held || wait.is_zero() => notification,
             QueueState::BackingOff => notification,

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use crate::domain::{
-    alarm::{Chattering, Episode, Occurrence, State},
+    alarm::{Chattering, Episode, Input, Occurrence, State},
     id::{AlarmId, TenantId},
 };
 
@@ -16,6 +16,24 @@ pub struct AlarmKey {
     pub source_app: String,
     /// The name of the fault within the application (the field `dedup_key`).
     pub dedup_key: String,
+}
+
+/// An episode of an alarm, by its number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct EpisodeId {
+    /// The alarm.
+    pub alarm: AlarmId,
+    /// The number of the episode.
+    pub episode: i64,
+}
+
+/// The part of an event of a room in an alarm.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AlarmPart {
+    /// It is a message of this episode, sent by this service.
+    Message(EpisodeId),
+    /// It is an act of an operator on this alarm.
+    Input(AlarmId, Input),
 }
 
 /// An alarm, with the newest of its episodes.

@@ -87,6 +87,7 @@ impl Ingest {
             timestamp: event.timestamp,
             change,
             payload,
+            alarm: self.alarm_part(tenant, event, people).await?,
         }))
     }
 
