@@ -43,7 +43,7 @@ const EXPIRE: &str = "update notifications set status = 'expired', answer_due = 
     where status = 'pending' and expires_at <= now()";
 const ROTATE: &str = "select rotate_events($1 * interval '1 second', $2)";
 /// Each statement deletes a limited number of rows, so that no lock is held for long.
-const DELETE_OLD: [&str; 7] = [
+const DELETE_OLD: [&str; 8] = [
     "delete from idempotency_keys where (tenant_id, token, key) in (
         select tenant_id, token, key from idempotency_keys where created_at < now() - interval '7 days' limit 5000)",
     "delete from event_keys where key in (
@@ -59,6 +59,8 @@ const DELETE_OLD: [&str; 7] = [
     // Their ids are in the order of their times.
     "delete from delivery_failures where failed_at < now() - interval '30 days'
         and id in (select id from delivery_failures order by id limit 5000)",
+    "delete from alarm_journal where (alarm_id, revision, n) in (
+        select alarm_id, revision, n from alarm_journal where at < now() - interval '400 days' order by at limit 5000)",
     "delete from bulk_acts where created_at < now() - interval '30 days'",
     "delete from poll_cursors where (tenant_id, hub_user_id, reader) in (
         select tenant_id, hub_user_id, reader from poll_cursors where read_at < now() - interval '30 days' limit 5000)",

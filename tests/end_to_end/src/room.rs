@@ -142,6 +142,13 @@ impl Matrix {
         None
     }
 
+    /// Returns the events that have notified this user, newest first, according to Synapse.
+    pub async fn notified(&self) -> Vec<String> {
+        let stored = self.call(Method::GET, "/notifications?limit=50", None).await;
+        let stored = stored["notifications"].as_array().expect("a list").iter();
+        stored.filter_map(|one| one["event"]["event_id"].as_str().map(str::to_owned)).collect()
+    }
+
     /// Returns the client's present sync token (`next_batch`).
     pub async fn sync_token(&self) -> String {
         let sync = self.call(Method::GET, "/sync?timeout=0", None).await;

@@ -2,7 +2,6 @@
 
 use jiff::Timestamp;
 use messenger_core::{
-    Result,
     alarm::{Alarm, ChangeKind, ClearedBy, Episode, InputSource, JournalCause, JournalEntry, RingReason},
     event::Kind,
     port::AlarmChange,

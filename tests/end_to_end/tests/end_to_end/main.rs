@@ -2,6 +2,7 @@
 #![expect(clippy::expect_used, reason = "a failed expectation fails the test")]
 
 mod accounts;
+mod alarms;
 mod authorization;
 mod closing;
 mod conversations;
