@@ -84,7 +84,8 @@ begin
                 order by earlier.queue, earlier.id limit 1) is null
                and not exists (
                    select from alarm_episodes episode
-                   where episode.queue = queue.name and episode.due is not null and episode.root_event is null)
+                   where episode.queue between queue.name and queue.name
+                     and episode.due is not null and episode.root_event is null)
                    as free,
                (known_id is null and is_input is null) or exists (
                    select from unnest(entries) as entry
@@ -103,7 +104,13 @@ begin
         returning stored.name, stored.attempts > 0 and stored.due > at as backing_off
     )
     select array_agg(queue.free order by queue.n), array_agg(queue.held order by queue.n),
-           array_agg(coalesce(stored.backing_off, false) order by queue.n),
+           -- A queue of inputs alone is not stored.
+           array_agg(coalesce(
+               stored.backing_off,
+               case when is_input is not null then (
+                   select waiting.attempts > 0 and waiting.due > at
+                   from outbox_queues waiting where waiting.name = queue.name) end,
+               false) order by queue.n),
            bool_or(not queue.held and (is_input is null or has_new_entries)
                    and case when queue.free then queue.wait = 0 else not coalesce(stored.backing_off, false) end)
     into free, held, backing_off, wakes_worker

@@ -36,7 +36,8 @@ begin
         return false;
     end if;
     insert into alarm_messages (event_id, matrix_room_id, alarm_id, episode, kind)
-    values (coalesce(p_edit, p_event), p_room, p_alarm, p_episode, case when p_edit is null then 'root' else 'edit' end)
+    values (coalesce(p_edit, p_event), p_room, p_alarm, p_episode,
+            case when p_edit is null then 'root' else 'edit' end)
     on conflict do nothing;
     update alarm_episodes episode
     set root_event = case when episode.root = p_root then p_event else episode.root_event end,
@@ -118,7 +119,8 @@ declare
 begin
     -- A change of the alarm waits for this lock, or this for the change.
     perform from alarms where id = its_alarm for share;
-    select alarm.episode = ring.episode and episode.state in ('active_unack', 'active_ack') and episode.acked_at is null
+    select alarm.episode = ring.episode and episode.state in ('active_unack', 'active_ack')
+           and episode.acked_at is null
            and episode.root_event is not null and episode.root_revision < ring.revision
     into is_needed
     from rings ring

@@ -116,10 +116,10 @@ begin
     update alarm_episodes stored
     set state = episode.state, event_type = episode.event_type, title = episode.title, body = episode.body,
         priority = episode.priority, occurrences = episode.occurrences, last_occurred_at = episode.last_occurred_at,
-        active_since = episode.active_since,
-        is_stale = episode.is_stale, ack_via = episode.ack_via, ack_notification = episode.ack_notification,
-        ack_user = episode.ack_user, ack_user_name = episode.ack_user_name, ack_event = episode.ack_event,
-        ack_comment = episode.ack_comment, acked_at = episode.acked_at, ack_expires_at = episode.ack_expires_at, cleared_at = episode.cleared_at,
+        active_since = episode.active_since, is_stale = episode.is_stale, ack_via = episode.ack_via,
+        ack_notification = episode.ack_notification, ack_user = episode.ack_user,
+        ack_user_name = episode.ack_user_name, ack_event = episode.ack_event, ack_comment = episode.ack_comment,
+        acked_at = episode.acked_at, ack_expires_at = episode.ack_expires_at, cleared_at = episode.cleared_at,
         cleared_by = episode.cleared_by, cleared_user = episode.cleared_user,
         cleared_user_name = episode.cleared_user_name, resolve_at = episode.resolve_at, ended_at = episode.ended_at,
         is_closed_unseen = episode.is_closed_unseen,
@@ -132,34 +132,39 @@ begin
             else coalesce(stored.due, greatest(now(), stored.told_at + interval '1 second' * least(
                 60, pause * 2 ^ least(stored.quiet_edits, 9)))) end
     from jsonb_to_recordset(p_episodes) as episode (
-        n integer, alarm_id bigint, number bigint, state text, event_type text, title text, body text, priority text,
-        occurrences bigint, last_occurred_at timestamptz, active_since timestamptz, is_stale boolean, ack_via text, ack_notification bigint,
-        ack_user text, ack_user_name text, ack_event text, ack_comment text, acked_at timestamptz, ack_expires_at timestamptz,
-        cleared_at timestamptz, cleared_by text, cleared_user text, cleared_user_name text, resolve_at timestamptz,
-        ended_at timestamptz, is_closed_unseen boolean, revision bigint, is_told boolean, pause double precision)
+        n integer, alarm_id bigint, number bigint, state text, event_type text, title text, body text,
+        priority text, occurrences bigint, last_occurred_at timestamptz, active_since timestamptz,
+        is_stale boolean, ack_via text, ack_notification bigint, ack_user text, ack_user_name text,
+        ack_event text, ack_comment text, acked_at timestamptz, ack_expires_at timestamptz,
+        cleared_at timestamptz, cleared_by text, cleared_user text, cleared_user_name text,
+        resolve_at timestamptz, ended_at timestamptz, is_closed_unseen boolean, revision bigint,
+        is_told boolean, pause double precision)
     where episode.n = any (fresh) and stored.alarm_id = episode.alarm_id and stored.number = episode.number;
 
     insert into alarm_episodes (
-        alarm_id, number, state, event_type, title, body, target_type, entity_type, entity_id, target_user, priority,
-        ack_required, ack_expires_after, notification_id, occurrences, last_occurred_at, started_at, active_since, is_stale, ack_via, ack_notification,
-        ack_user, ack_user_name, ack_event, ack_comment, acked_at, ack_expires_at, cleared_at, cleared_by, cleared_user,
-        cleared_user_name, resolve_at, ended_at, is_closed_unseen, revision, state_revision, queue, place, due)
-    select alarm_id, number, state, event_type, title, body, target_type, entity_type, entity_id, target_user, priority,
-        ack_required, ack_expires_after, notification_id, occurrences, last_occurred_at, started_at, active_since, is_stale, ack_via, ack_notification,
-        ack_user, ack_user_name, ack_event, ack_comment, acked_at, ack_expires_at, cleared_at, cleared_by, cleared_user,
-        cleared_user_name, resolve_at, ended_at, is_closed_unseen, revision, revision, queue,
-        nextval('notifications_id_seq'), now()
+        alarm_id, number, state, event_type, title, body, target_type, entity_type, entity_id, target_user,
+        priority, ack_required, ack_expires_after, notification_id, occurrences, last_occurred_at, started_at,
+        active_since, is_stale, ack_via, ack_notification, ack_user, ack_user_name, ack_event, ack_comment,
+        acked_at, ack_expires_at, cleared_at, cleared_by, cleared_user, cleared_user_name, resolve_at, ended_at,
+        is_closed_unseen, revision, state_revision, queue, place, due)
+    select
+        alarm_id, number, state, event_type, title, body, target_type, entity_type, entity_id, target_user,
+        priority, ack_required, ack_expires_after, notification_id, occurrences, last_occurred_at, started_at,
+        active_since, is_stale, ack_via, ack_notification, ack_user, ack_user_name, ack_event, ack_comment,
+        acked_at, ack_expires_at, cleared_at, cleared_by, cleared_user, cleared_user_name, resolve_at, ended_at,
+        is_closed_unseen, revision, revision, queue, nextval('notifications_id_seq'), now()
     from jsonb_to_recordset(p_episodes) as episode (
         n integer, alarm_id bigint, number bigint, state text, event_type text, title text, body text,
-        target_type text, entity_type text, entity_id jsonb, target_user text, priority text, ack_required boolean,
-        ack_expires_after double precision, notification_id bigint, occurrences bigint,
-        last_occurred_at timestamptz, started_at timestamptz, active_since timestamptz,
-        is_stale boolean, ack_via text, ack_notification bigint, ack_user text, ack_user_name text, ack_event text,
-        ack_comment text, acked_at timestamptz, ack_expires_at timestamptz, cleared_at timestamptz, cleared_by text, cleared_user text,
-        cleared_user_name text, resolve_at timestamptz, ended_at timestamptz, is_closed_unseen boolean,
-        revision bigint, queue text)
+        target_type text, entity_type text, entity_id jsonb, target_user text, priority text,
+        ack_required boolean, ack_expires_after double precision, notification_id bigint, occurrences bigint,
+        last_occurred_at timestamptz, started_at timestamptz, active_since timestamptz, is_stale boolean,
+        ack_via text, ack_notification bigint, ack_user text, ack_user_name text, ack_event text,
+        ack_comment text, acked_at timestamptz, ack_expires_at timestamptz, cleared_at timestamptz,
+        cleared_by text, cleared_user text, cleared_user_name text, resolve_at timestamptz,
+        ended_at timestamptz, is_closed_unseen boolean, revision bigint, queue text)
     where n = any (fresh) and not exists (
-        select from alarm_episodes stored where stored.alarm_id = episode.alarm_id and stored.number = episode.number)
+        select from alarm_episodes stored
+        where stored.alarm_id = episode.alarm_id and stored.number = episode.number)
     order by n, number;
 
     -- A waiting ring gives way to a later one.
