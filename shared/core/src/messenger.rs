@@ -34,6 +34,7 @@ use crate::{
     sync::{
         adopt::{self, Adopt},
         backfill::Backfill,
+        bot_notices::BotNotices,
         catch_up::CatchUp,
         discovery::Discovery,
         encryption::Encryption,
@@ -126,7 +127,8 @@ impl Messenger {
         let failures = Arc::new(RoomFailures::new(ports));
         let backfill = Arc::new(Backfill::new(ports));
         let invitations = Arc::new(Invitations::new(ports, &users, &ids, &failures));
-        let encryption = Arc::new(Encryption::new(ports, &registry, &rooms, &users, &transactions, &ids));
+        let notices = Arc::new(BotNotices::new(ports, &transactions));
+        let encryption = Arc::new(Encryption::new(ports, &registry, &rooms, &users, &notices, &ids));
         let upgrades = Arc::new(Upgrades::new(ports, &registry, &users, &backfill, &ids));
         let adopt_parts = adopt::Parts {
             directory: &users,
@@ -141,6 +143,7 @@ impl Messenger {
             adopt: &adopt,
             upgrades: &upgrades,
             encryption: &encryption,
+            notices: &notices,
             invitations: &invitations,
             failures: &failures,
             registry: &registry,

@@ -2,6 +2,7 @@
 
 pub mod adopt;
 pub mod backfill;
+pub mod bot_notices;
 pub mod catch_up;
 pub mod discovery;
 pub mod encryption;

@@ -41,6 +41,14 @@ pub(crate) fn plain_chat(opener: &str) -> String {
     )
 }
 
+/// Returns the notice for a user with the role `viewer` who acts on an alarm.
+pub(crate) fn only_reads(name: &str) -> String {
+    format!(
+        "{name} darf Alarme nur lesen: Die Rolle im Hub erlaubt weder Quittieren noch Kommentare.\n\n\
+         {name} may only read alarms: the role in the Hub allows neither acknowledgements nor comments."
+    )
+}
+
 /// Returns the content of `m.room.message`. Its type `m.notice` makes no phone ring.
 pub(crate) fn content(body: &str) -> Value {
     json!({ "msgtype": "m.notice", "body": body })

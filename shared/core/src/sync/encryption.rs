@@ -3,12 +3,9 @@
 use std::sync::Arc;
 
 use crate::{
-    app::{
-        room_registry::RoomRegistry, rooms::Rooms, transaction_ids::TransactionIds,
-        user_directory::UserDirectory,
-    },
+    app::{room_registry::RoomRegistry, rooms::Rooms, user_directory::UserDirectory},
     domain::{
-        error::{Failure, Result},
+        error::Result,
         id::{RoomId, TenantId},
         matrix_ids::MatrixIds,
         message::People,
@@ -17,17 +14,17 @@ use crate::{
         user::User,
     },
     port::{self, Ports, RoomSummary},
+    sync::bot_notices::BotNotices,
 };
 
 /// The engine that posts notices in encrypted rooms, for members who do not receive the messages there.
 pub struct Encryption {
     room_marks: Arc<dyn port::RoomMarks>,
     membership_calls: Arc<dyn port::MembershipCalls>,
-    timeline: Arc<dyn port::Timeline>,
     registry: Arc<RoomRegistry>,
     chats: Arc<Rooms>,
     directory: Arc<UserDirectory>,
-    transactions: Arc<TransactionIds>,
+    notices: Arc<BotNotices>,
     ids: Arc<MatrixIds>,
 }
 
@@ -37,17 +34,16 @@ impl Encryption {
         registry: &Arc<RoomRegistry>,
         chats: &Arc<Rooms>,
         directory: &Arc<UserDirectory>,
-        transactions: &Arc<TransactionIds>,
+        notices: &Arc<BotNotices>,
         ids: &Arc<MatrixIds>,
     ) -> Self {
         Self {
             room_marks: ports.room_marks.clone(),
             membership_calls: ports.membership_calls.clone(),
-            timeline: ports.timeline.clone(),
             registry: registry.clone(),
             chats: chats.clone(),
             directory: directory.clone(),
-            transactions: transactions.clone(),
+            notices: notices.clone(),
             ids: ids.clone(),
         }
     }
@@ -59,7 +55,7 @@ impl Encryption {
         }
         // The notice comes before the mark. If the process ends in between, the repeated notice has the same
         // transaction id, so that it stands in the room once.
-        self.post_notice(room, "encrypted", notices::ENCRYPTED).await?;
+        self.notices.post(room, "encrypted", notices::ENCRYPTED).await?;
         self.room_marks.mark(room, Marks::ENCRYPTED).await?;
         self.registry.note_encryption(room);
         tracing::info!(%room, "room was encrypted; nothing is sent to it any more");
@@ -91,7 +87,7 @@ impl Encryption {
             Some(plain) => notices::unread_chat(&names.join(", "), &plain),
             None => notices::unread_room(&names.join(", ")),
         };
-        self.post_notice(room, "unread", &text).await?;
+        self.notices.post(room, "unread", &text).await?;
         // The bot cannot read the messages of the room.
         self.membership_calls.leave_as_bot(room).await?;
         self.room_marks.warned(room).await
@@ -121,21 +117,8 @@ impl Encryption {
             return Ok(None);
         }
         let kind = format!("plain {room}");
-        self.post_notice(&plain, &kind, &notices::plain_chat(&host.display_name)).await?;
+        self.notices.post(&plain, &kind, &notices::plain_chat(&host.display_name)).await?;
         Ok(Some(plain))
-    }
-
-    /// Posts a notice as the bot, once for each `kind`. A homeserver that rejects it causes no error.
-    async fn post_notice(&self, room: &RoomId, kind: &str, text: &str) -> Result<()> {
-        let transaction = self.transactions.of_notice(room, kind).await?;
-        match self.timeline.send(room, &transaction, &notices::content(text)).await {
-            Err(error) if error.failure() == Some(Failure::Rejected) => {
-                let error: &dyn std::error::Error = &error;
-                tracing::info!(%room, error, "homeserver rejected a notice of the bot");
-                Ok(())
-            }
-            result => result.map(drop),
-        }
     }
 }
 

@@ -4,11 +4,13 @@ use std::time::Duration;
 
 use messenger_core::{
     alarm::{
-        AckRule, Action, AlarmKey, Expected, Input, InputSource, NewAlarmInput, Operator, Trigger, step,
+        AckRule, Action, AlarmKey, Expected, Input, InputSource, NewAlarmInput, Operator, State, Trigger,
+        step,
     },
-    id::RoomId,
+    id::{EventId, MatrixUserId, RoomId},
     notification::{AcceptOutcome, Draft, NewNotification, Notification, Priority, Status, reason},
-    port::{AlarmChange, Alarms as _, Notifications as _},
+    port::{AlarmChange, Alarms as _, Notifications},
+    user::Role,
 };
 use messenger_testkit::{
     Message, TestMessenger,
@@ -17,7 +19,7 @@ use messenger_testkit::{
 };
 use serde_json::{Value, json};
 
-use crate::{AFTER_BACKOFF, NO_WAIT, pass, ready_caller, run_until_idle};
+use crate::{AFTER_BACKOFF, NO_WAIT, pass, ready_caller, ready_with, run_until_idle};
 
 /// The longest pause between two edits that tell details.
 const PAUSE_MAX: Duration = Duration::from_mins(1);
@@ -85,7 +87,10 @@ fn lines(messenger: &TestMessenger) -> Vec<String> {
 }
 
 async fn status(messenger: &TestMessenger, notification: &Notification) -> Status {
-    let stored = messenger.memory.find(TENANT, notification.id).await.expect("found").expect("stored");
+    let stored = Notifications::find(&messenger.memory, TENANT, notification.id)
+        .await
+        .expect("found")
+        .expect("stored");
     stored.status
 }
 
@@ -208,4 +213,96 @@ async fn an_alarm_of_an_unknown_user_is_told_as_it_stands_at_their_sign_in() {
     let bodies = messenger.homeserver.all_bodies();
     assert_eq!(bodies.iter().filter(|body| body.contains("2× seit")).count(), 1, "{bodies:?}");
     assert_eq!(status(&messenger, &held).await, Status::Sent);
+}
+
+/// Sends an event to the one room with another Matrix client, and ingests it.
+async fn deliver(messenger: &TestMessenger, name: &str, kind: &str, content: Value) -> EventId {
+    let (room, sender) = (the_room(messenger), MatrixUserId::new(format!("@{name}:hub.local")));
+    let event = messenger.homeserver.send_event(&room, &sender, kind, content);
+    ingest(messenger, &event).await;
+    event
+}
+
+async fn ingest(messenger: &TestMessenger, event: &EventId) {
+    let event = messenger.homeserver.room_event(&the_room(messenger), event);
+    messenger.ingest().receive(vec![event]).await.expect("ingested");
+}
+
+async fn react(messenger: &TestMessenger, name: &str, of: &EventId) -> EventId {
+    let relation = json!({ "rel_type": "m.annotation", "event_id": of, "key": "✔\u{fe0f}" });
+    deliver(messenger, name, "m.reaction", json!({ "m.relates_to": relation })).await
+}
+
+async fn reply(messenger: &TestMessenger, name: &str, of: &EventId, text: &str) {
+    let relation = json!({ "m.in_reply_to": { "event_id": of } });
+    let content = json!({ "msgtype": "m.text", "body": text, "m.relates_to": relation });
+    deliver(messenger, name, "m.room.message", content).await;
+}
+
+/// Applies the waiting inputs, and returns the state.
+async fn state(messenger: &TestMessenger) -> State {
+    apply(messenger, None).await;
+    messenger.memory.load(&[key()]).await.expect("loaded").remove(0).alarm.state()
+}
+
+/// Begins an alarm in the room of these users. Returns its root message.
+async fn begun(messenger: &TestMessenger, users: &[(&str, Role)]) -> EventId {
+    for (name, role) in users {
+        ready_with(messenger, name, *role).await;
+    }
+    trigger(messenger, draft("Öldruck")).await;
+    messenger.work().await;
+    messages(messenger).pop().expect("a root message").event
+}
+
+#[tokio::test(start_paused = true)]
+async fn reactions_and_replies_act_on_the_alarm() {
+    let messenger = messenger().build();
+    let root = begun(&messenger, &[("anna", Role::User), ("bert", Role::User)]).await;
+    let reaction = react(&messenger, "anna", &root).await;
+    assert_eq!(state(&messenger).await, State::ActiveAck);
+    let of_bert = react(&messenger, "bert", &root).await;
+    for (name, of, expected) in
+        [("bert", &of_bert, State::ActiveAck), ("anna", &reaction, State::ActiveUnack)]
+    {
+        let sender = MatrixUserId::new(format!("@{name}:hub.local"));
+        let redaction = messenger.homeserver.redact(&the_room(&messenger), &sender, of);
+        ingest(&messenger, &redaction).await;
+        assert_eq!(state(&messenger).await, expected, "{name}");
+    }
+    reply(&messenger, "bert", &root, "Ich schaue nach").await;
+    assert_eq!(state(&messenger).await, State::ActiveUnack);
+    reply(&messenger, "bert", &root, "Quittiert!").await;
+    assert_eq!(state(&messenger).await, State::ActiveAck);
+    reply(&messenger, "anna", &root, "erledigt").await;
+    assert_eq!(state(&messenger).await, State::Normal);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_act_of_a_viewer_has_no_effect_and_is_answered_once() {
+    let messenger = messenger().build();
+    let root = begun(&messenger, &[("anna", Role::Viewer)]).await;
+    react(&messenger, "anna", &root).await;
+    reply(&messenger, "anna", &root, "ok").await;
+    assert_eq!(state(&messenger).await, State::ActiveUnack);
+    let notices = lines(&messenger).into_iter().filter(|line| line.contains("nur lesen"));
+    assert_eq!(notices.count(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_act_counts_although_the_sender_of_the_root_message_was_killed() {
+    let messenger = messenger().build();
+    ready_with(&messenger, "anna", Role::User).await;
+    trigger(&messenger, draft("Öldruck")).await;
+    for steps in 0.. {
+        assert!(messenger.crash_after(steps, messenger.work()).await.is_none(), "the message was never sent");
+        if let Some(root) = messages(&messenger).pop() {
+            let other = messenger.another_process();
+            ingest(&other, &root.event).await;
+            react(&other, "anna", &root.event).await;
+            assert_eq!(state(&other).await, State::ActiveAck);
+            return;
+        }
+        messenger.pass(AFTER_BACKOFF);
+    }
 }

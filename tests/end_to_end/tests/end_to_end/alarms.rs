@@ -41,7 +41,9 @@ impl Fault {
         let dedup_key = Some(Self::key().dedup_key);
         let alarm = Some(NewAlarmInput { dedup_key, action, occurred_at: None });
         let accepted = self.store.accept(NewNotification { alarm, ..new_notification(draft) }).await;
-        let AcceptOutcome::New { notification, .. } = accepted.expect("accepted") else { panic!("it is new") };
+        let AcceptOutcome::New { notification, .. } = accepted.expect("accepted") else {
+            panic!("it is new")
+        };
         self.applied().await;
         notification.id
     }
@@ -78,7 +80,8 @@ async fn until_told(client: &Matrix, room: &str, text: &str) -> Vec<Value> {
     let deadline = Instant::now() + PATIENCE;
     loop {
         let messages = client.messages(room).await;
-        let last = messages.last().and_then(|message| message["content"]["body"].as_str()).unwrap_or_default();
+        let last =
+            messages.last().and_then(|message| message["content"]["body"].as_str()).unwrap_or_default();
         if last.contains(text) {
             return messages;
         }
@@ -112,7 +115,8 @@ async fn forty_reports_of_a_fault_are_one_message_that_other_clients_acknowledge
     let stored = stored.expect("found").expect("stored");
     assert_eq!((stored.status, stored.event.as_ref().map(EventId::as_str)), (Status::Sent, Some(root)));
 
-    let react = |of: &str| json!({ "m.relates_to": { "rel_type": "m.annotation", "event_id": of, "key": "✅" } });
+    let react =
+        |of: &str| json!({ "m.relates_to": { "rel_type": "m.annotation", "event_id": of, "key": "✅" } });
     let reaction = element.send(&room, "m.reaction", react(root)).await;
     fault.until(State::ActiveAck).await;
     until_told(&element, &room, "quittiert von").await;

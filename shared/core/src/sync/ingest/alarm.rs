@@ -9,6 +9,7 @@ use crate::{
         error::Result,
         id::{EventId, TenantId},
         message::People,
+        notices,
         room_event::{Content, RoomEvent},
         user::{Role, User},
     },
@@ -19,7 +20,7 @@ impl Ingest {
     /// Returns the part of an event in an alarm; `None` if it has none.
     ///
     /// The store checks whether the user is among the readers of the alarm, and the alarm whether the episode is
-    /// over. A viewer only reads: their act has no effect.
+    /// over. A viewer only reads: their act has no effect, and a notice says so once.
     pub(super) async fn alarm_part(
         &self,
         tenant: TenantId,
@@ -50,7 +51,9 @@ impl Ingest {
         };
         let Some(of) = of else { return Ok(None) };
         if user.identity.role == Role::Viewer {
-            tracing::info!(alarm = %of.alarm, user = %user.id(), "act of a viewer on an alarm has no effect");
+            // The transaction id makes it one notice for this user.
+            let kind = format!("viewer {}", user.id());
+            self.notices.post(room, &kind, &notices::only_reads(&user.display_name)).await?;
             return Ok(None);
         }
         let episode = Some(of.episode);
