@@ -32,7 +32,7 @@ begin
         select * from notifications
         where tenant_id = p_tenant and id = any (p_ids) order by id for update
     loop
-        -- Those of alarms are told by the messages of their alarms.
+        -- Those of alarms are shown by the messages of their alarms.
         changed := one.alarm_id is null
             and one.status = any (case when is_retry then '{failed,expired,cancelled}' else '{pending}' end::text[]);
         if changed then

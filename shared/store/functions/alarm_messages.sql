@@ -15,10 +15,10 @@ language sql as $$
     returning root, root_revision
 $$;
 
--- Stores that the homeserver has the root message of an episode (`p_edit` is null) or an edit of it, which tells
--- all up to `p_revision`. The notifications that it tells are sent. Returns `false`, and stores nothing, if the room
+-- Stores that the homeserver has the root message of an episode (`p_edit` is null) or an edit of it, which shows
+-- all up to `p_revision`. The notifications that it shows are sent. Returns `false`, and stores nothing, if the room
 -- was closed meanwhile. Repeating it changes nothing.
-create or replace function store_alarm_told(
+create or replace function store_alarm_message(
     p_alarm bigint, p_episode bigint, p_root bigint, p_revision bigint, p_room text, p_event text, p_edit text,
     p_payload text) returns boolean
 language plpgsql
@@ -41,19 +41,19 @@ begin
     on conflict do nothing;
     update alarm_episodes episode
     set root_event = case when episode.root = p_root then p_event else episode.root_event end,
-        told = greatest(episode.told, p_revision), told_at = now(),
-        quiet_edits = case when p_edit is null or episode.state_revision > before.told then 0
+        sent_revision = greatest(episode.sent_revision, p_revision), sent_at = now(),
+        quiet_edits = case when p_edit is null or episode.state_revision > before.sent_revision then 0
                            else episode.quiet_edits + 1 end,
         due = case
             when episode.revision <= p_revision then null
             when episode.state_revision > p_revision then now()
             else now() + interval '1 second' * least(60, 10 * 2 ^ least(
-                case when p_edit is null or episode.state_revision > before.told then 0
+                case when p_edit is null or episode.state_revision > before.sent_revision then 0
                      else episode.quiet_edits + 1 end, 9)) end
     from alarm_episodes before
     where episode.alarm_id = p_alarm and episode.number = p_episode
       and before.alarm_id = p_alarm and before.number = p_episode
-    returning before.told into since;
+    returning before.sent_revision into since;
     with stored as (
         update notifications
         set status = 'sent', reason = null, matrix_room_id = p_room, matrix_event_id = p_event, sent_at = now()
@@ -91,12 +91,12 @@ declare
 begin
     perform from feed_head for update;
     update alarm_episodes episode
-    set told = greatest(episode.told, p_revision), told_at = now(),
+    set sent_revision = greatest(episode.sent_revision, p_revision), sent_at = now(),
         due = case when episode.revision > p_revision then now() end
     from alarm_episodes before
     where episode.alarm_id = p_alarm and episode.number = p_episode
       and before.alarm_id = p_alarm and before.number = p_episode
-    returning before.told into since;
+    returning before.sent_revision into since;
     with failed as (
         update notifications set status = 'failed', reason = p_reason
         from alarm_journal entry

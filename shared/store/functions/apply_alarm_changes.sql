@@ -66,7 +66,7 @@ begin
     ), deleted as (
         delete from alarm_inputs where id in (select input_id from consumed)
     )
-    -- Nothing is to be told of these: they are done, unless a message is due anyway.
+    -- Nothing is to be shown of these: they are done, unless a message is due anyway.
     update notifications
     set status = case outcome when 'ignored' then 'ignored' else 'sent' end,
         reason = case outcome when 'ignored' then detail end,
@@ -123,13 +123,13 @@ begin
         cleared_by = episode.cleared_by, cleared_user = episode.cleared_user,
         cleared_user_name = episode.cleared_user_name, resolve_at = episode.resolve_at, ended_at = episode.ended_at,
         is_closed_unseen = episode.is_closed_unseen,
-        revision = case when is_told then episode.revision else stored.revision end,
-        state_revision = case when is_told and pause is null then episode.revision else stored.state_revision end,
-        quiet_edits = case when is_told and pause is null then 0 else stored.quiet_edits end,
+        revision = case when is_shown then episode.revision else stored.revision end,
+        state_revision = case when is_shown and pause is null then episode.revision else stored.state_revision end,
+        quiet_edits = case when is_shown and pause is null then 0 else stored.quiet_edits end,
         due = case
-            when not is_told then stored.due
+            when not is_shown then stored.due
             when pause is null then now()
-            else coalesce(stored.due, greatest(now(), stored.told_at + interval '1 second' * least(
+            else coalesce(stored.due, greatest(now(), stored.sent_at + interval '1 second' * least(
                 60, pause * 2 ^ least(stored.quiet_edits, 9)))) end
     from jsonb_to_recordset(p_episodes) as episode (
         n integer, alarm_id bigint, number bigint, state text, event_type text, title text, body text,
@@ -138,7 +138,7 @@ begin
         ack_event text, ack_comment text, acked_at timestamptz, ack_expires_at timestamptz,
         cleared_at timestamptz, cleared_by text, cleared_user text, cleared_user_name text,
         resolve_at timestamptz, ended_at timestamptz, is_closed_unseen boolean, revision bigint,
-        is_told boolean, pause double precision)
+        is_shown boolean, pause double precision)
     where episode.n = any (fresh) and stored.alarm_id = episode.alarm_id and stored.number = episode.number;
 
     insert into alarm_episodes (

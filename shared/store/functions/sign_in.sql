@@ -97,7 +97,7 @@ begin
         select p_tenant, p_user, coalesce(max(id), 0) from notifications
         on conflict (tenant_id, hub_user_id) do update
             set read_up_to = greatest(inbox_marks.read_up_to, excluded.read_up_to);
-        -- Nor do those of alarms that nobody has told the user yet.
+        -- Nor do those of alarms that nobody has shown the user yet.
         insert into inbox_exceptions (tenant_id, hub_user_id, notification_id, is_read)
         select p_tenant, p_user, id, false from notifications
         where tenant_id = p_tenant and target_user = p_user and announced and status = 'in_alarm'

@@ -86,18 +86,18 @@ create table alarm_episodes (
     root_revision     bigint,
     -- The root message; null while the homeserver does not have it.
     root_event        text,
-    -- The revision that the root message and its edits tell, and when the last of them was sent.
-    told              bigint not null default 0,
-    told_at           timestamptz,
+    -- The revision that the root message and its edits show, and when the last of them was sent.
+    sent_revision     bigint not null default 0,
+    sent_at           timestamptz,
     -- The number of edits since the last change of the state.
     quiet_edits       integer not null default 0,
-    -- When the next root message or edit is to be sent; null if there is nothing to tell.
+    -- When the next root message or edit is to be sent; null if there is nothing to show.
     due               timestamptz,
     primary key (alarm_id, number)
 ) with (fillfactor = 70);
 create index alarm_episodes_due on alarm_episodes (queue, place) where due is not null;
 -- A notification does not overtake the root message of an alarm.
-create index alarm_episodes_untold on alarm_episodes (queue) where due is not null and root_event is null;
+create index alarm_episodes_unsent on alarm_episodes (queue) where due is not null and root_event is null;
 
 -- Inputs that no change has consumed yet. Each is stored with its cause, under the lock of the event log, so the
 -- order of the ids is that of the commits. The content of a satellite's input is that of its notification.
@@ -182,7 +182,7 @@ create table rings (
 create index rings_waiting on rings (queue, id) where state in ('waiting', 'sending');
 create index rings_by_alarm on rings (alarm_id, episode);
 
--- The alarm of which the notification is an input. Its status is `in_alarm` until the root message tells it: it is
+-- The alarm of which the notification is an input. Its status is `in_alarm` until the root message shows it: it is
 -- pending, and no entry of a room queue. `announced` is set with its live event, which only the first trigger of
 -- an episode and one that re-opens it get.
 alter table notifications add column alarm_id bigint;

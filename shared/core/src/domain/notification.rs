@@ -157,7 +157,7 @@ pub struct Notification {
 /// A notification to accept: it is stored with its live event and its entry in the room queue.
 ///
 /// The input of an alarm is stored with neither: its alarm publishes and delivers it. It is `pending` until the
-/// root message tells it.
+/// root message shows it.
 #[derive(Debug, Clone)]
 pub struct NewNotification {
     /// The sender.

@@ -23,7 +23,7 @@ pub struct AlarmMessageDue {
     pub alarm: AlarmId,
     /// The tenant of the alarm.
     pub tenant: TenantId,
-    /// The revision of the alarm, which the message tells.
+    /// The revision of the alarm, which the message shows.
     pub revision: i64,
     /// The episode as of this revision.
     pub episode: Episode,
@@ -50,18 +50,18 @@ pub struct RootAttempt {
     /// The number of the root message.
     pub number: i64,
     /// The revision of the first attempt. The homeserver keeps the content of that attempt if it has stored it,
-    /// so a repeated one tells this revision only.
+    /// so a repeated one shows this revision only.
     pub revision: i64,
 }
 
 /// A root message or an edit that the homeserver has stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct AlarmTold {
+pub struct SentAlarmMessage {
     /// The alarm.
     pub alarm: AlarmId,
     /// The number of the episode.
     pub episode: i64,
-    /// The revision that it tells.
+    /// The revision that it shows.
     pub revision: i64,
     /// The root message.
     pub root: RootMessage,
@@ -69,8 +69,8 @@ pub struct AlarmTold {
     pub edit: Option<EventId>,
 }
 
-impl AlarmTold {
-    /// Returns the payload of the live events of the notifications that it tells.
+impl SentAlarmMessage {
+    /// Returns the payload of the live events of the notifications that it shows.
     pub fn payload(&self) -> Result<Payload> {
         Delivered { id: NotificationId(0), room: self.root.room.clone(), event: self.root.event.clone() }
             .payload()
@@ -89,11 +89,11 @@ pub trait AlarmOutbox: Send + Sync {
     /// Stores that a root message is about to be sent into a room.
     async fn begin_root(&self, message: &AlarmMessageDue, room: &RoomId) -> Result<RootAttempt>;
 
-    /// Stores a sent root message or edit. The notifications that it tells are sent. Returns `false`, and stores
+    /// Stores a sent root message or edit. The notifications that it shows are sent. Returns `false`, and stores
     /// nothing, if the room was closed meanwhile: the message has reached nobody.
-    async fn told(&self, told: &AlarmTold) -> Result<bool>;
+    async fn message_sent(&self, sent: &SentAlarmMessage) -> Result<bool>;
 
-    /// Stores that the homeserver rejected a root message or an edit for good. The notifications that it tells
+    /// Stores that the homeserver rejected a root message or an edit for good. The notifications that it shows
     /// have failed. The next change of the episode is another attempt.
     async fn rejected(&self, message: &AlarmMessageDue, reason: &str, detail: &str) -> Result<()>;
 

@@ -8,7 +8,7 @@ use messenger_core::{
     alarm::{EpisodeId, RingReason},
     error::Failure,
     id::{AlarmId, EventId, HubUserId, NotificationId, RingId, RoomId, TenantId},
-    port::{AlarmMessageDue, AlarmOutbox, AlarmTold, RoomQueue, RootAttempt, RootMessage},
+    port::{AlarmMessageDue, AlarmOutbox, RoomQueue, RootAttempt, RootMessage, SentAlarmMessage},
 };
 use tokio_postgres::{Row, types::ToSql};
 
@@ -47,7 +47,7 @@ const DUE: &str = concat!(
     order by place limit $2"
 );
 const BEGIN_ROOT: &str = "select its_root, its_revision from begin_alarm_root($1, $2, $3, $4)";
-const TOLD: &str = "select store_alarm_told($1, $2, $3, $4, $5, $6, $7, $8)";
+const STORE_SENT: &str = "select store_alarm_message($1, $2, $3, $4, $5, $6, $7, $8)";
 const REJECTED: &str = "select store_alarm_rejection($1, $2, $3, $4, $5)";
 const BEGIN_RING: &str = "select begin_ring($1)";
 const RUNG: &str = "with rung as (
@@ -89,19 +89,19 @@ impl AlarmOutbox for PgStore {
         Ok(RootAttempt { number: row.get(0), revision: row.get(1) })
     }
 
-    async fn told(&self, told: &AlarmTold) -> Result<bool> {
-        let payload = told.payload()?;
+    async fn message_sent(&self, sent: &SentAlarmMessage) -> Result<bool> {
+        let payload = sent.payload()?;
         let parameters: [&(dyn ToSql + Sync); 8] = [
-            &told.alarm.0,
-            &told.episode,
-            &told.root.number,
-            &told.revision,
-            &told.root.room.as_str(),
-            &told.root.event.as_str(),
-            &told.edit.as_ref().map(EventId::as_str),
+            &sent.alarm.0,
+            &sent.episode,
+            &sent.root.number,
+            &sent.revision,
+            &sent.root.room.as_str(),
+            &sent.root.event.as_str(),
+            &sent.edit.as_ref().map(EventId::as_str),
             &payload.as_str(),
         ];
-        Ok(self.database.query_one("storing a message of an alarm", TOLD, &parameters).await?.get(0))
+        Ok(self.database.query_one("storing a message of an alarm", STORE_SENT, &parameters).await?.get(0))
     }
 
     async fn rejected(&self, message: &AlarmMessageDue, reason: &str, detail: &str) -> Result<()> {

@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 
 use crate::pool::seconds;
 
-/// The seconds after a message until an edit tells details. The pause doubles with each edit, up to a minute.
+/// The seconds after a message until an edit shows details. The pause doubles with each edit, up to a minute.
 const PAUSE: f64 = 10.0;
 /// The same while the alarm chatters.
 const PAUSE_OF_CHATTERING: f64 = 60.0;
@@ -33,15 +33,15 @@ impl Wire {
         self.changes.push(alarm_of(n, change.expected_revision, alarm, change.next_at));
         let earlier = change.earlier_episodes.iter().map(|episode| (episode, true, None));
         let pause = pause(stored);
-        let is_told = change.kind != ChangeKind::None;
-        let newest = alarm.episode.as_ref().map(|episode| (episode, is_told, pause));
-        for (episode, is_told, pause) in earlier.chain(newest) {
+        let is_shown = change.kind != ChangeKind::None;
+        let newest = alarm.episode.as_ref().map(|episode| (episode, is_shown, pause));
+        for (episode, is_shown, pause) in earlier.chain(newest) {
             let ring = change
                 .ring
                 .filter(|ring| ring.episode == episode.number && ring.reason != RingReason::Triggered);
             let mut fields = episode_of(alarm, episode);
             fields.insert("n".to_owned(), json!(n));
-            fields.insert("is_told".to_owned(), json!(is_told));
+            fields.insert("is_shown".to_owned(), json!(is_shown));
             fields.insert("pause".to_owned(), json!(pause));
             fields.insert("ring".to_owned(), json!(ring.map(|ring| ring.reason.as_str())));
             self.episodes.push(Value::Object(fields));
@@ -66,7 +66,7 @@ impl Wire {
     }
 }
 
-/// Returns the pause before the message of a change; `None` if it is due at once. A state is told at once, but not
+/// Returns the pause before the message of a change; `None` if it is due at once. A state is shown at once, but not
 /// each state of an alarm that chatters, unless an operator caused it.
 fn pause(stored: &AlarmChange) -> Option<f64> {
     let change = &stored.change;

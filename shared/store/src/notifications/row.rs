@@ -43,7 +43,7 @@ pub(crate) async fn find(
     database.query_opt(READING, FIND, &[&tenant.0, &id.0]).await?.as_ref().map(notification).transpose()
 }
 
-/// The status in the database of a notification that is told by the root message of its alarm. It is pending, and
+/// The status in the database of a notification that is shown by the root message of its alarm. It is pending, and
 /// no entry of a room queue.
 pub(crate) const IN_ALARM: &str = "in_alarm";
 

@@ -76,7 +76,7 @@ fn is_edit(message: &Value) -> bool {
 }
 
 /// Waits until the last message of a room contains a text, and returns all of them.
-async fn until_told(client: &Matrix, room: &str, text: &str) -> Vec<Value> {
+async fn until_shown(client: &Matrix, room: &str, text: &str) -> Vec<Value> {
     let deadline = Instant::now() + PATIENCE;
     loop {
         let messages = client.messages(room).await;
@@ -106,7 +106,7 @@ async fn forty_reports_of_a_fault_are_one_message_that_other_clients_acknowledge
         fault.trigger(draft("Öldruck")).await;
         sleep(Duration::from_millis(200)).await;
     }
-    let messages = until_told(&element, &room, "40×").await;
+    let messages = until_shown(&element, &room, "40×").await;
     let (root, edits) = messages.split_first().expect("a root message");
     assert!(edits.iter().all(is_edit) && edits.len() <= 4, "{messages:#?}");
     let root = root["event_id"].as_str().expect("an event id");
@@ -119,17 +119,17 @@ async fn forty_reports_of_a_fault_are_one_message_that_other_clients_acknowledge
         |of: &str| json!({ "m.relates_to": { "rel_type": "m.annotation", "event_id": of, "key": "✅" } });
     let reaction = element.send(&room, "m.reaction", react(root)).await;
     fault.until(State::ActiveAck).await;
-    until_told(&element, &room, "quittiert von").await;
+    until_shown(&element, &room, "quittiert von").await;
     element.redact(&room, &reaction).await;
     fault.until(State::ActiveUnack).await;
-    until_told(&element, &room, "unquittiert").await;
+    until_shown(&element, &room, "unquittiert").await;
     let reply = json!({
         "msgtype": "m.text", "body": "Erledigt", "m.mentions": {},
         "m.relates_to": { "m.in_reply_to": { "event_id": root } },
     });
     element.send(&room, "m.room.message", reply).await;
     fault.until(State::Normal).await;
-    until_told(&element, &room, "behoben von").await;
+    until_shown(&element, &room, "behoben von").await;
 }
 
 #[tokio::test]
@@ -143,16 +143,16 @@ async fn a_risen_priority_rings_and_its_ring_acknowledges() {
     let room = element.rooms(1).await.remove(0);
     let fault = Fault::of(&stack);
     fault.trigger(draft("Öldruck")).await;
-    let root = until_told(&element, &room, "unquittiert").await[0]["event_id"].clone();
+    let root = until_shown(&element, &room, "unquittiert").await[0]["event_id"].clone();
     let urgent = Draft { priority: Priority::Urgent, ..draft("Öldruck") };
     fault.trigger(urgent).await;
-    let ring = until_told(&element, &room, "Priorität jetzt dringend").await.pop().expect("a ring");
+    let ring = until_shown(&element, &room, "Priorität jetzt dringend").await.pop().expect("a ring");
     assert_eq!(ring["content"]["m.relates_to"]["m.in_reply_to"]["event_id"], root);
     let ring = ring["event_id"].as_str().expect("an event id");
     let key = json!({ "rel_type": "m.annotation", "event_id": ring, "key": "👍🏽" });
     element.send(&room, "m.reaction", json!({ "m.relates_to": key })).await;
     fault.until(State::ActiveAck).await;
-    until_told(&element, &room, "quittiert von").await;
+    until_shown(&element, &room, "quittiert von").await;
 }
 
 #[tokio::test]
@@ -172,6 +172,6 @@ async fn a_killed_worker_leaves_one_root_message_with_the_last_state() {
         fault.trigger(draft("Öldruck")).await;
         stack.start_worker();
     }
-    let messages = until_told(&element, &room, "10×").await;
+    let messages = until_shown(&element, &room, "10×").await;
     assert_eq!(messages.iter().filter(|message| !is_edit(message)).count(), 1, "{messages:#?}");
 }

@@ -11,7 +11,8 @@ use messenger_core::{
     id::{EventId, NotificationId, RingId},
     notification::{Draft, NewNotification, Notification, Priority, Status},
     port::{
-        AlarmChange, AlarmMessageDue, AlarmTold, Change, IngestedEvent, QueueRelease, RoomQueue, RootMessage,
+        AlarmChange, AlarmMessageDue, Change, IngestedEvent, QueueRelease, RoomQueue, RootMessage,
+        SentAlarmMessage,
     },
 };
 
@@ -24,7 +25,7 @@ use super::{
 };
 use crate::fixtures::{OTHER_TENANT, TENANT, dm, draft, identity, new_notification, room, user};
 
-/// The time after a message until an edit tells details.
+/// The time after a message until an edit shows details.
 const PAUSE: Duration = Duration::from_secs(10);
 
 fn key() -> AlarmKey {
@@ -64,23 +65,23 @@ async fn due(store: &dyn AlarmStore, queue: &RoomQueue) -> Result<Vec<AlarmMessa
 }
 
 /// Sends the one message that is due, a root message or an edit, as this event.
-async fn tell(store: &dyn AlarmStore, queue: &RoomQueue, event: &str) -> Result<AlarmTold> {
+async fn send_due(store: &dyn AlarmStore, queue: &RoomQueue, event: &str) -> Result<SentAlarmMessage> {
     let message = due(store, queue).await?.remove(0);
     assert_eq!(message.ring, None);
     let (alarm, episode, ports) = (message.alarm, message.episode.number, store.ports());
-    let told = match message.root {
+    let sent = match message.root {
         Some(root) => {
             let edit = Some(EventId::new(event));
-            AlarmTold { alarm, episode, revision: message.revision, root, edit }
+            SentAlarmMessage { alarm, episode, revision: message.revision, root, edit }
         }
         None => {
             let attempt = ports.alarm_outbox.begin_root(&message, &room("!1")).await?;
             let root = RootMessage { number: attempt.number, room: room("!1"), event: EventId::new(event) };
-            AlarmTold { alarm, episode, revision: attempt.revision, root, edit: None }
+            SentAlarmMessage { alarm, episode, revision: attempt.revision, root, edit: None }
         }
     };
-    assert!(ports.alarm_outbox.told(&told).await?);
-    Ok(told)
+    assert!(ports.alarm_outbox.message_sent(&sent).await?);
+    Ok(sent)
 }
 
 async fn status(store: &dyn AlarmStore, id: NotificationId) -> Result<(Status, Option<EventId>)> {
@@ -92,7 +93,7 @@ async fn release(store: &dyn AlarmStore, queue: &RoomQueue) -> Result<()> {
     store.ports().outbox.release(queue, QueueRelease::Drained).await
 }
 
-/// The root message is due at once, and sends the notifications of all inputs that it tells.
+/// The root message is due at once, and sends the notifications of all inputs that it shows.
 pub async fn a_root_message_tells_all_inputs_until_then(store: &dyn AlarmStore) -> Result<()> {
     let first = trigger(store, draft("Öldruck")).await?;
     assert_eq!((first.status, first.announced, first.in_flight), (Status::Pending, false, None));
@@ -103,20 +104,20 @@ pub async fn a_root_message_tells_all_inputs_until_then(store: &dyn AlarmStore) 
     let message = due(store, &queue).await?.remove(0);
     assert_eq!((message.episode.occurrences, message.root, message.ring), (2, None, None));
     assert_eq!(status(store, first.id).await?, (Status::Pending, None));
-    let told = tell(store, &queue, "$root").await?;
+    let sent = send_due(store, &queue, "$root").await?;
     for id in [first.id, second.id] {
         assert_eq!(status(store, id).await?, (Status::Sent, Some(EventId::new("$root"))));
     }
     assert_eq!(due(store, &queue).await?, []);
     let of = store.ports().alarm_outbox.alarm_of(&room("!1"), &EventId::new("$root")).await?;
-    assert_eq!(of, Some(EpisodeId { alarm: told.alarm, episode: 1 }));
+    assert_eq!(of, Some(EpisodeId { alarm: sent.alarm, episode: 1 }));
     assert_eq!(store.ports().alarm_outbox.alarm_of(&room("!2"), &EventId::new("$root")).await?, None);
     release(store, &queue).await?;
     assert_eq!(store.ports().outbox.claim(LONG).await?, None);
     Ok(())
 }
 
-/// A repeated root message tells the revision of its first attempt, so an edit follows.
+/// A repeated root message shows the revision of its first attempt, so an edit follows.
 pub async fn a_repeated_root_message_tells_its_first_revision(store: &dyn AlarmStore) -> Result<()> {
     trigger(store, draft("Öldruck")).await?;
     let queue = claim(&store.ports()).await?;
@@ -124,11 +125,11 @@ pub async fn a_repeated_root_message_tells_its_first_revision(store: &dyn AlarmS
     let attempt = store.ports().alarm_outbox.begin_root(&message, &room("!1")).await?;
     assert_eq!((attempt.number, attempt.revision), (1, message.revision));
     act(store, Action::Acknowledge).await?;
-    let told = tell(store, &queue, "$root").await?;
-    assert_eq!(told.revision, message.revision, "the homeserver keeps the first content");
+    let sent = send_due(store, &queue, "$root").await?;
+    assert_eq!(sent.revision, message.revision, "the homeserver keeps the first content");
     let edit = due(store, &queue).await?.remove(0);
-    assert_eq!((edit.episode.state, edit.root), (State::ActiveAck, Some(told.root)));
-    tell(store, &queue, "$edit").await?;
+    assert_eq!((edit.episode.state, edit.root), (State::ActiveAck, Some(sent.root)));
+    send_due(store, &queue, "$edit").await?;
     assert_eq!(due(store, &queue).await?, []);
     Ok(())
 }
@@ -145,14 +146,14 @@ pub async fn a_root_message_in_another_room_is_another_one(store: &dyn AlarmStor
     Ok(())
 }
 
-/// A new state is told at once, a counter ten seconds after the last message.
-pub async fn a_state_is_told_at_once_and_a_counter_later(store: &dyn AlarmStore) -> Result<()> {
+/// A new state is shown at once, a counter ten seconds after the last message.
+pub async fn a_state_is_shown_at_once_and_a_counter_later(store: &dyn AlarmStore) -> Result<()> {
     trigger(store, draft("Öldruck")).await?;
     let queue = claim(&store.ports()).await?;
-    tell(store, &queue, "$root").await?;
+    send_due(store, &queue, "$root").await?;
     act(store, Action::Acknowledge).await?;
     assert_eq!(due(store, &queue).await?.len(), 1);
-    tell(store, &queue, "$edit1").await?;
+    send_due(store, &queue, "$edit1").await?;
     let counted = trigger(store, draft("Öldruck")).await?;
     trigger(store, draft("Öldruck")).await?;
     assert_eq!(due(store, &queue).await?, []);
@@ -164,7 +165,7 @@ pub async fn a_state_is_told_at_once_and_a_counter_later(store: &dyn AlarmStore)
     let queue = claim(&store.ports()).await?;
     assert_eq!(due(store, &queue).await?.remove(0).episode.occurrences, 3);
     assert_eq!(status(store, counted.id).await?, (Status::Pending, None));
-    tell(store, &queue, "$edit2").await?;
+    send_due(store, &queue, "$edit2").await?;
     assert_eq!(status(store, counted.id).await?, (Status::Sent, Some(EventId::new("$root"))));
     Ok(())
 }
@@ -173,7 +174,7 @@ pub async fn a_state_is_told_at_once_and_a_counter_later(store: &dyn AlarmStore)
 pub async fn a_redacted_root_message_gets_a_successor(store: &dyn AlarmStore) -> Result<()> {
     trigger(store, draft("Öldruck")).await?;
     let queue = claim(&store.ports()).await?;
-    tell(store, &queue, "$root").await?;
+    send_due(store, &queue, "$root").await?;
     let redaction = IngestedEvent {
         event_id: EventId::new("$redaction"),
         tenant: TENANT,
@@ -187,10 +188,10 @@ pub async fn a_redacted_root_message_gets_a_successor(store: &dyn AlarmStore) ->
     store.ports().messages.ingest(&[redaction]).await?;
     assert_eq!(due(store, &queue).await?, []);
     act(store, Action::Acknowledge).await?;
-    let told = tell(store, &queue, "$root2").await?;
-    assert_eq!((told.root.number, told.edit), (2, None));
+    let sent = send_due(store, &queue, "$root2").await?;
+    assert_eq!((sent.root.number, sent.edit), (2, None));
     act(store, Action::Resolve).await?;
-    let edit = tell(store, &queue, "$edit").await?;
+    let edit = send_due(store, &queue, "$edit").await?;
     assert_eq!((edit.root.event, edit.edit), (EventId::new("$root2"), Some(EventId::new("$edit"))));
     Ok(())
 }
@@ -208,7 +209,7 @@ async fn raise(store: &dyn AlarmStore, queue: &RoomQueue) -> Result<RingId> {
 pub async fn a_ring_begins_before_an_acknowledgement_or_never(store: &dyn AlarmStore) -> Result<()> {
     trigger(store, draft("Öldruck")).await?;
     let queue = claim(&store.ports()).await?;
-    tell(store, &queue, "$root").await?;
+    send_due(store, &queue, "$root").await?;
     let ring = raise(store, &queue).await?;
     let outbox = store.ports().alarm_outbox;
     assert!(outbox.begin_ring(ring).await?);
@@ -223,7 +224,7 @@ pub async fn a_ring_begins_before_an_acknowledgement_or_never(store: &dyn AlarmS
 pub async fn a_sent_ring_is_a_message_of_its_alarm(store: &dyn AlarmStore) -> Result<()> {
     trigger(store, draft("Öldruck")).await?;
     let queue = claim(&store.ports()).await?;
-    let root = tell(store, &queue, "$root").await?;
+    let root = send_due(store, &queue, "$root").await?;
     let ring = raise(store, &queue).await?;
     let outbox = store.ports().alarm_outbox;
     assert!(outbox.begin_ring(ring).await?);
@@ -242,7 +243,7 @@ pub async fn a_root_message_rings_for_earlier_changes(store: &dyn AlarmStore) ->
     trigger(store, draft("Öldruck")).await?;
     let queue = claim(&store.ports()).await?;
     let ring = raise(store, &queue).await?;
-    tell(store, &queue, "$root").await?;
+    send_due(store, &queue, "$root").await?;
     assert!(!store.ports().alarm_outbox.begin_ring(ring).await?);
     assert_eq!(due(store, &queue).await?, []);
     Ok(())
@@ -256,9 +257,9 @@ pub async fn an_input_that_changes_nothing_is_done_at_once(store: &dyn AlarmStor
     assert_eq!((stored.status, stored.reason.as_deref()), (Status::Ignored, Some("no_open_alarm")));
     trigger(store, draft("Öldruck")).await?;
     let queue = claim(&store.ports()).await?;
-    tell(store, &queue, "$root").await?;
+    send_due(store, &queue, "$root").await?;
     act(store, Action::Acknowledge).await?;
-    tell(store, &queue, "$edit").await?;
+    send_due(store, &queue, "$edit").await?;
     let again = send(store, draft("Ja"), Action::Acknowledge).await?;
     process(store.alarms().as_ref(), &key()).await?;
     assert_eq!(status(store, again.id).await?, (Status::Sent, Some(EventId::new("$root"))));
@@ -266,7 +267,7 @@ pub async fn an_input_that_changes_nothing_is_done_at_once(store: &dyn AlarmStor
     Ok(())
 }
 
-/// A rejected message fails the notifications that it would have told. The next change is another attempt.
+/// A rejected message fails the notifications that it would have shown. The next change is another attempt.
 pub async fn a_rejected_message_fails_its_notifications(store: &dyn AlarmStore) -> Result<()> {
     let first = trigger(store, draft("Öldruck")).await?;
     let queue = claim(&store.ports()).await?;
@@ -330,16 +331,16 @@ fn acted(event: &str, by: &str, action: Action, part: EpisodeId, source: &str) -
 }
 
 /// Sends the root message of a new alarm.
-async fn told(store: &dyn AlarmStore, draft: Draft) -> Result<EpisodeId> {
+async fn begun(store: &dyn AlarmStore, draft: Draft) -> Result<EpisodeId> {
     trigger(store, draft).await?;
     let queue = claim(&store.ports()).await?;
-    let told = tell(store, &queue, "$root").await?;
-    Ok(EpisodeId { alarm: told.alarm, episode: told.episode })
+    let sent = send_due(store, &queue, "$root").await?;
+    Ok(EpisodeId { alarm: sent.alarm, episode: sent.episode })
 }
 
 /// An ingested act is an input of its alarm, once, and is due at once.
 pub async fn an_ingested_act_is_an_input_of_its_alarm(store: &dyn AlarmStore) -> Result<()> {
-    let (ports, alarms, of) = (store.ports(), store.alarms(), told(store, draft("Öldruck")).await?);
+    let (ports, alarms, of) = (store.ports(), store.alarms(), begun(store, draft("Öldruck")).await?);
     let act = acted("$r", "anna", Action::Acknowledge, of, "$r");
     ports.messages.ingest(&[act.clone(), act.clone()]).await?;
     ports.messages.ingest(&[act]).await?;
@@ -367,7 +368,7 @@ pub async fn an_ingested_act_is_an_input_of_its_alarm(store: &dyn AlarmStore) ->
 pub async fn an_act_of_another_user_or_tenant_has_no_effect(store: &dyn AlarmStore) -> Result<()> {
     let ports = store.ports();
     ports.users.sign_in(&identity("bert"), "bert").await?;
-    let of = told(store, dm("bert", "Ihr Auftrag")).await?;
+    let of = begun(store, dm("bert", "Ihr Auftrag")).await?;
     let foreign = acted("$1", "bert", Action::Acknowledge, of, "$1");
     let foreign = IngestedEvent { tenant: OTHER_TENANT, ..foreign };
     let other = acted("$2", "anna", Action::Acknowledge, of, "$2");
@@ -380,7 +381,7 @@ pub async fn an_act_of_another_user_or_tenant_has_no_effect(store: &dyn AlarmSto
 
 /// A message of an alarm is known from its room, if the process that sent it did not store it.
 pub async fn a_message_of_an_alarm_is_known_from_its_room(store: &dyn AlarmStore) -> Result<()> {
-    let (ports, of) = (store.ports(), told(store, draft("Öldruck")).await?);
+    let (ports, of) = (store.ports(), begun(store, draft("Öldruck")).await?);
     let ring = IngestedEvent { alarm: Some(AlarmPart::Message(of)), ..message("$ring") };
     let foreign =
         IngestedEvent { tenant: OTHER_TENANT, alarm: Some(AlarmPart::Message(of)), ..message("$foreign") };

@@ -373,7 +373,7 @@ macro_rules! alarm_contract_tests {
             a_root_message_tells_all_inputs_until_then,
             a_repeated_root_message_tells_its_first_revision,
             a_root_message_in_another_room_is_another_one,
-            a_state_is_told_at_once_and_a_counter_later,
+            a_state_is_shown_at_once_and_a_counter_later,
             a_redacted_root_message_gets_a_successor,
             a_ring_begins_before_an_acknowledgement_or_never,
             a_sent_ring_is_a_message_of_its_alarm,

@@ -15,12 +15,12 @@ use messenger_core::{
     },
     event::Audience,
     id::{AlarmId, EventId, HubUserId, NotificationId, RingId, RoomId, TenantId},
-    port::{AlarmMessageDue, AlarmOutbox, AlarmTold, Delivered, RoomQueue, RootAttempt, RootMessage},
+    port::{AlarmMessageDue, AlarmOutbox, Delivered, RoomQueue, RootAttempt, RootMessage, SentAlarmMessage},
 };
 
 use super::{Memory, State};
 
-/// The time after a message until an edit tells details, and its largest growth.
+/// The time after a message until an edit shows details, and its largest growth.
 const PAUSE: Duration = Duration::from_secs(10);
 const PAUSE_MAX: Duration = Duration::from_mins(1);
 
@@ -29,8 +29,8 @@ pub(super) struct Table {
     episodes: BTreeMap<(AlarmId, i64), Stored>,
     rings: BTreeMap<RingId, Ring>,
     messages: HashMap<EventId, (RoomId, AlarmId, i64)>,
-    /// Notifications that wait for a message, with the revision that tells them.
-    untold: Vec<(AlarmId, i64, i64, NotificationId)>,
+    /// Notifications that wait for a message, with the revision that shows them.
+    unsent: Vec<(AlarmId, i64, i64, NotificationId)>,
 }
 
 struct Stored {
@@ -46,8 +46,8 @@ struct Stored {
     root_room: Option<RoomId>,
     root_revision: Option<i64>,
     root_event: Option<EventId>,
-    told: i64,
-    told_at: Option<Timestamp>,
+    sent_revision: i64,
+    sent_at: Option<Timestamp>,
     quiet_edits: u32,
     due: Option<Timestamp>,
 }
@@ -96,7 +96,7 @@ impl Table {
     }
 
     /// Returns whether a root message of a room queue is still to be sent.
-    pub(super) fn is_untold(&self, queue: &str) -> bool {
+    pub(super) fn is_unsent(&self, queue: &str) -> bool {
         let mut stored = self.episodes.values().filter(|stored| stored.queue == queue);
         stored.any(|stored| stored.due.is_some() && stored.root_event.is_none())
     }
@@ -112,7 +112,7 @@ impl Table {
 
 impl State {
     /// Makes the messages of a stored change due.
-    pub(super) fn tell_change(&mut self, change: &Change) {
+    pub(super) fn queue_change(&mut self, change: &Change) {
         let alarm = change.alarm.id;
         for episode in &change.earlier_episodes {
             self.store_episode(change, episode, ChangeKind::State);
@@ -196,8 +196,8 @@ impl State {
                 root_room: None,
                 root_revision: None,
                 root_event: None,
-                told: 0,
-                told_at: None,
+                sent_revision: 0,
+                sent_at: None,
                 quiet_edits: 0,
                 due: None,
             });
@@ -211,14 +211,14 @@ impl State {
             stored.quiet_edits = 0;
             stored.due = Some(now);
         } else {
-            let after = stored.told_at.map_or(now, |told_at| now.max(told_at + stored.pause()));
+            let after = stored.sent_at.map_or(now, |sent_at| now.max(sent_at + stored.pause()));
             stored.due = Some(stored.due.unwrap_or(after));
         }
         let due = stored.due.filter(|due| *due > now);
         self.enter_queue(&queue, false, due);
     }
 
-    /// Notes the notification of an entry, which is sent once a message tells its revision.
+    /// Notes the notification of an entry, which is sent once a message shows its revision.
     fn await_message(&mut self, change: &Change, entry: &JournalEntry) {
         let JournalCause::Input { source, outcome, .. } = &entry.cause else { return };
         let Some(notification) = source.notification() else { return };
@@ -229,48 +229,48 @@ impl State {
             Outcome::Refused(conflict) => self.ignore(notification, conflict.code()),
             Outcome::Unchanged if stored.is_some_and(|stored| stored.due.is_none()) => {
                 if let Some(root) = stored.and_then(Stored::root) {
-                    self.tell_notification(notification, &root);
+                    self.send_notification(notification, &root);
                 }
             }
             Outcome::Unchanged | Outcome::Applied { .. } => {
-                self.alarm_messages.untold.push((alarm, entry.episode, revision, notification));
+                self.alarm_messages.unsent.push((alarm, entry.episode, revision, notification));
             }
         }
     }
 
-    fn tell_notification(&mut self, id: NotificationId, root: &RootMessage) {
+    fn send_notification(&mut self, id: NotificationId, root: &RootMessage) {
         let delivered = Delivered { id, room: root.room.clone(), event: root.event.clone() };
         if let Ok(payload) = delivered.payload() {
             self.store_sent(&delivered, payload);
         }
     }
 
-    fn store_told(&mut self, told: &AlarmTold) {
+    fn store_sent_message(&mut self, sent: &SentAlarmMessage) {
         let now = self.now;
-        let event = told.edit.as_ref().unwrap_or(&told.root.event).clone();
-        let message = (told.root.room.clone(), told.alarm, told.episode);
+        let event = sent.edit.as_ref().unwrap_or(&sent.root.event).clone();
+        let message = (sent.root.room.clone(), sent.alarm, sent.episode);
         self.alarm_messages.messages.insert(event, message);
-        let Some(stored) = self.alarm_messages.episodes.get_mut(&(told.alarm, told.episode)) else { return };
-        if stored.root == told.root.number {
-            stored.root_event = Some(told.root.event.clone());
+        let Some(stored) = self.alarm_messages.episodes.get_mut(&(sent.alarm, sent.episode)) else { return };
+        if stored.root == sent.root.number {
+            stored.root_event = Some(sent.root.event.clone());
         }
-        let is_quiet = told.edit.is_some() && stored.state_revision <= stored.told;
+        let is_quiet = sent.edit.is_some() && stored.state_revision <= stored.sent_revision;
         stored.quiet_edits = if is_quiet { stored.quiet_edits + 1 } else { 0 };
-        stored.told = stored.told.max(told.revision);
-        stored.told_at = Some(now);
-        stored.due = match told.revision {
+        stored.sent_revision = stored.sent_revision.max(sent.revision);
+        stored.sent_at = Some(now);
+        stored.due = match sent.revision {
             revision if stored.revision <= revision => None,
             revision if stored.state_revision > revision => Some(now),
             _ => Some(now + stored.pause()),
         };
-        let (alarm, episode, revision) = (told.alarm, told.episode, told.revision);
-        let untold = std::mem::take(&mut self.alarm_messages.untold);
-        let (sent, untold): (Vec<_>, Vec<_>) = untold
+        let (alarm, episode, revision) = (sent.alarm, sent.episode, sent.revision);
+        let unsent = std::mem::take(&mut self.alarm_messages.unsent);
+        let (sent, unsent): (Vec<_>, Vec<_>) = unsent
             .into_iter()
             .partition(|(of, number, since, _)| *of == alarm && *number == episode && *since <= revision);
-        self.alarm_messages.untold = untold;
+        self.alarm_messages.unsent = unsent;
         for (.., notification) in sent {
-            self.tell_notification(notification, &told.root);
+            self.send_notification(notification, &sent.root);
         }
     }
 }
@@ -316,9 +316,9 @@ impl AlarmOutbox for Memory {
         .await
     }
 
-    async fn told(&self, told: &AlarmTold) -> Result<bool> {
+    async fn message_sent(&self, sent: &SentAlarmMessage) -> Result<bool> {
         self.act("storing a message of an alarm", |state| {
-            state.store_told(told);
+            state.store_sent_message(sent);
             true
         })
         .await
@@ -328,15 +328,15 @@ impl AlarmOutbox for Memory {
         self.act("storing a rejected message", |state| {
             let (now, key) = (state.now, (message.alarm, message.episode.number));
             let Some(stored) = state.alarm_messages.episodes.get_mut(&key) else { return };
-            stored.told = stored.told.max(message.revision);
-            stored.told_at = Some(now);
+            stored.sent_revision = stored.sent_revision.max(message.revision);
+            stored.sent_at = Some(now);
             stored.due = (stored.revision > message.revision).then_some(now);
-            let untold = std::mem::take(&mut state.alarm_messages.untold);
-            for (alarm, episode, revision, notification) in untold {
+            let unsent = std::mem::take(&mut state.alarm_messages.unsent);
+            for (alarm, episode, revision, notification) in unsent {
                 if (alarm, episode) == key && revision <= message.revision {
                     state.reject(notification, reason, detail);
                 } else {
-                    state.alarm_messages.untold.push((alarm, episode, revision, notification));
+                    state.alarm_messages.unsent.push((alarm, episode, revision, notification));
                 }
             }
         })

@@ -196,7 +196,7 @@ impl Alarms for Memory {
             for change in changes {
                 if state.alarms.apply(change) {
                     state.publish_alarm(change);
-                    state.tell_change(&change.change);
+                    state.queue_change(&change.change);
                 } else {
                     stale.push(change.change.alarm.key.clone());
                 }

@@ -218,7 +218,7 @@ impl State {
     fn queue_state(&self, queue: &str) -> QueueState {
         let now = self.now;
         let is_first = self.notifications.pending(queue, now).all(|earlier| earlier.in_flight(now).is_some());
-        if is_first && !self.alarm_messages.is_untold(queue) {
+        if is_first && !self.alarm_messages.is_unsent(queue) {
             QueueState::Free
         } else if self.is_backing_off(queue) {
             QueueState::BackingOff

@@ -10,7 +10,7 @@ use crate::{
         rendering::alarm::AlarmMessage,
         room::{encrypted, is_account_taken, room_closed},
     },
-    port::{AlarmMessageDue, AlarmTold, NewReaction, RoomQueue, RootMessage},
+    port::{AlarmMessageDue, NewReaction, RoomQueue, RootMessage, SentAlarmMessage},
 };
 
 /// The reaction that acknowledges an alarm. The bot adds it, so that one tap suffices.
@@ -70,7 +70,7 @@ impl Delivery {
             return Ok(AlarmDelivery::UntilSignIn);
         }
         let result = match (message.ring, &message.root) {
-            (None, _) => self.tell(message).await,
+            (None, _) => self.send_state(message).await,
             (Some((ring, reason)), Some(root)) => {
                 if !self.alarm_outbox.begin_ring(ring).await? {
                     return Ok(AlarmDelivery::Done);
@@ -91,14 +91,14 @@ impl Delivery {
     /// Sends the root message of an episode, or the edit that brings it to the present state.
     ///
     /// If an administrator closes the room meanwhile, a root message goes to the next room of its key.
-    async fn tell(&self, message: &AlarmMessageDue) -> Result<()> {
+    async fn send_state(&self, message: &AlarmMessageDue) -> Result<()> {
         let key = message.episode.draft.room_key(message.tenant);
         for _ in 0..ROOMS_MAX {
             let room = self.registry.find_or_create(&key).await?;
-            match self.tell_in(&room, message).await {
-                Ok(told) if self.alarm_outbox.told(&told).await? => {
-                    if told.edit.is_none() {
-                        self.offer_acknowledgement(message, &told.root).await;
+            match self.send_state_into(&room, message).await {
+                Ok(sent) if self.alarm_outbox.message_sent(&sent).await? => {
+                    if sent.edit.is_none() {
+                        self.offer_acknowledgement(message, &sent.root).await;
                     }
                     return Ok(());
                 }
@@ -111,7 +111,7 @@ impl Delivery {
         Err(room_closed())
     }
 
-    async fn tell_in(&self, room: &RoomId, message: &AlarmMessageDue) -> Result<AlarmTold> {
+    async fn send_state_into(&self, room: &RoomId, message: &AlarmMessageDue) -> Result<SentAlarmMessage> {
         if self.registry.is_encrypted(room) {
             return Err(encrypted());
         }
@@ -123,13 +123,13 @@ impl Delivery {
             let id = (alarm, episode, root.number);
             let transaction = self.transactions.of_alarm(id, room, Some(revision)).await?;
             let edit = self.timeline.send(room, &transaction, &content.edit(&root.event)).await?;
-            return Ok(AlarmTold { alarm, episode, revision, root: root.clone(), edit: Some(edit) });
+            return Ok(SentAlarmMessage { alarm, episode, revision, root: root.clone(), edit: Some(edit) });
         }
         let attempt = self.alarm_outbox.begin_root(message, room).await?;
         let transaction = self.transactions.of_alarm((alarm, episode, attempt.number), room, None).await?;
         let event = self.timeline.send(room, &transaction, &content.root()).await?;
         let root = RootMessage { number: attempt.number, room: room.clone(), event };
-        Ok(AlarmTold { alarm, episode, revision: attempt.revision, root, edit: None })
+        Ok(SentAlarmMessage { alarm, episode, revision: attempt.revision, root, edit: None })
     }
 
     async fn ring(
