@@ -265,11 +265,11 @@ impl State {
         };
         let (alarm, episode, revision) = (sent.alarm, sent.episode, sent.revision);
         let unsent = std::mem::take(&mut self.alarm_messages.unsent);
-        let (sent, unsent): (Vec<_>, Vec<_>) = unsent
+        let (shown, unsent): (Vec<_>, Vec<_>) = unsent
             .into_iter()
             .partition(|(of, number, since, _)| *of == alarm && *number == episode && *since <= revision);
         self.alarm_messages.unsent = unsent;
-        for (.., notification) in sent {
+        for (.., notification) in shown {
             self.send_notification(notification, &sent.root);
         }
     }
