@@ -15,8 +15,42 @@ language sql as $$
     returning root, root_revision
 $$;
 
+-- Marks the next notifications that a sent message of an episode shows as sent, without those of which a live event
+-- reports it (`store_alarm_message`). They are the inputs up to `p_revision` that no earlier message has shown. Begins
+-- after an entry of the journal, or with the first one, and returns the last entry that it looked at; null at the end.
+-- It takes no lock but those of the notifications, since a message may show many thousands.
+create or replace function mark_alarm_notifications(
+    p_alarm bigint, p_episode bigint, p_revision bigint, p_room text, p_event text, p_after bigint, p_after_n integer,
+    out last_revision bigint, out last_n integer)
+language plpgsql
+set plan_cache_mode = force_generic_plan
+as $$
+#variable_conflict use_column
+begin
+    if is_closed(p_room) then
+        return;
+    end if;
+    if p_after is null then
+        select sent_revision, 2147483647 into p_after, p_after_n
+        from alarm_episodes where alarm_id = p_alarm and number = p_episode;
+    end if;
+    with entry as materialized (
+        select revision, n, episode, notification_id from alarm_journal
+        where alarm_id = p_alarm and (revision, n) > (p_after, p_after_n) and revision <= p_revision
+        order by alarm_id, revision, n limit 1000
+    ), marked as (
+        update notifications
+        set status = 'sent', reason = null, matrix_room_id = p_room, matrix_event_id = p_event, sent_at = now()
+        from entry
+        where notifications.id = entry.notification_id and entry.episode = p_episode
+          and status = 'in_alarm' and not announced
+    )
+    select revision, n into last_revision, last_n
+    from entry where (select count(*) from entry) = 1000 order by revision desc, n desc limit 1;
+end $$;
+
 -- Stores that the homeserver has the root message of an episode (`p_edit` is null) or an edit of it, which shows
--- all up to `p_revision`. The notifications that it shows are sent. Returns `false`, and stores nothing, if the room
+-- all up to `p_revision`. `mark_alarm_notifications` comes before. Returns `false`, and stores nothing, if the room
 -- was closed meanwhile. Repeating it changes nothing.
 create or replace function store_alarm_message(
     p_alarm bigint, p_episode bigint, p_root bigint, p_revision bigint, p_room text, p_event text, p_edit text,
@@ -26,9 +60,9 @@ set plan_cache_mode = force_generic_plan
 as $$
 #variable_conflict use_column
 declare
-    base  bigint;
-    added bigint;
-    since bigint;
+    base    bigint;
+    added   bigint;
+    awaited bigint[];
 begin
     -- The lock of the event log comes first. No change of an alarm is stored while it is held.
     select position into base from feed_head for update;
@@ -42,6 +76,11 @@ begin
     update alarm_episodes episode
     set root_event = case when episode.root = p_root then p_event else episode.root_event end,
         sent_revision = greatest(episode.sent_revision, p_revision), sent_at = now(),
+        announced_ids = array(
+            select id from unnest(episode.announced_ids) as id
+            where not exists (
+                select from alarm_journal entry
+                where entry.notification_id = id and entry.revision <= p_revision)),
         quiet_edits = case when p_edit is null or episode.state_revision > before.sent_revision then 0
                            else episode.quiet_edits + 1 end,
         due = case
@@ -53,27 +92,29 @@ begin
     from alarm_episodes before
     where episode.alarm_id = p_alarm and episode.number = p_episode
       and before.alarm_id = p_alarm and before.number = p_episode
-    returning before.sent_revision into since;
-    with stored as (
-        update notifications
-        set status = 'sent', reason = null, matrix_room_id = p_room, matrix_event_id = p_event, sent_at = now()
-        from alarm_journal entry
-        where entry.alarm_id = p_alarm and entry.revision > since and entry.revision <= p_revision
-          and entry.episode = p_episode and entry.notification_id = notifications.id and status = 'in_alarm'
-        returning notifications.id, tenant_id, target_user, announced
-    ), ranked as (
-        select stored.*, row_number() over (order by id) as rank from stored where announced
-    )
-    insert into events (position, tenant_id, audience, kind, notification_id, room_id, payload)
-    select base + rank, tenant_id,
-           case when target_user is null then format('t%s:a:', tenant_id)
-                else format('t%s:u:%s', tenant_id, target_user) end,
-           'notification_sent', id, p_room, p_payload
-    from ranked;
-    get diagnostics added = row_count;
-    if added > 0 then
-        update feed_head set position = base + added;
-        perform pg_notify('feed', (base + added)::text);
+    returning before.announced_ids into awaited;
+    if awaited <> '{}' then
+        with stored as (
+            update notifications
+            set status = 'sent', reason = null, matrix_room_id = p_room, matrix_event_id = p_event, sent_at = now()
+            from alarm_journal entry
+            where entry.notification_id = any (awaited) and entry.revision <= p_revision
+              and notifications.id = entry.notification_id and status = 'in_alarm'
+            returning notifications.id, tenant_id, target_user
+        ), ranked as (
+            select stored.*, row_number() over (order by id) as rank from stored
+        )
+        insert into events (position, tenant_id, audience, kind, notification_id, room_id, payload)
+        select base + rank, tenant_id,
+               case when target_user is null then format('t%s:a:', tenant_id)
+                    else format('t%s:u:%s', tenant_id, target_user) end,
+               'notification_sent', id, p_room, p_payload
+        from ranked;
+        get diagnostics added = row_count;
+        if added > 0 then
+            update feed_head set position = base + added;
+            perform pg_notify('feed', (base + added)::text);
+        end if;
     end if;
     return true;
 end $$;
@@ -89,9 +130,8 @@ as $$
 declare
     since bigint;
 begin
-    perform from feed_head for update;
     update alarm_episodes episode
-    set sent_revision = greatest(episode.sent_revision, p_revision), sent_at = now(),
+    set announced_ids = '{}', sent_revision = greatest(episode.sent_revision, p_revision), sent_at = now(),
         due = case when episode.revision > p_revision then now() end
     from alarm_episodes before
     where episode.alarm_id = p_alarm and episode.number = p_episode

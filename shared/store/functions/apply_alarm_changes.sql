@@ -88,6 +88,13 @@ begin
     ), announced as (
         update notifications set announced = true
         from event where notifications.id = event.notification_id and not notifications.announced
+    ), awaited as (
+        update alarm_episodes episode set announced_ids = episode.announced_ids || entry.ids
+        from (
+            select entry.alarm_id, entry.episode, array_agg(entry.notification_id) as ids
+            from event join alarm_journal entry on entry.notification_id = event.notification_id
+            group by entry.alarm_id, entry.episode) entry
+        where episode.alarm_id = entry.alarm_id and episode.number = entry.episode
     )
     insert into events (position, tenant_id, audience, kind, notification_id, notification_created_at, room_id,
                         payload)

@@ -89,6 +89,8 @@ create table alarm_episodes (
     -- The revision that the root message and its edits show, and when the last of them was sent.
     sent_revision     bigint not null default 0,
     sent_at           timestamptz,
+    -- The notifications whose live event `notification_sent` is still to come.
+    announced_ids     bigint[] not null default '{}',
     -- The number of edits since the last change of the state.
     quiet_edits       integer not null default 0,
     -- When the next root message or edit is to be sent; null if there is nothing to show.

@@ -47,6 +47,7 @@ const DUE: &str = concat!(
     order by place limit $2"
 );
 const BEGIN_ROOT: &str = "select its_root, its_revision from begin_alarm_root($1, $2, $3, $4)";
+const MARK: &str = "select last_revision, last_n from mark_alarm_notifications($1, $2, $3, $4, $5, $6, $7)";
 const STORE_SENT: &str = "select store_alarm_message($1, $2, $3, $4, $5, $6, $7, $8)";
 const REJECTED: &str = "select store_alarm_rejection($1, $2, $3, $4, $5)";
 const BEGIN_RING: &str = "select begin_ring($1)";
@@ -90,6 +91,7 @@ impl AlarmOutbox for PgStore {
     }
 
     async fn message_sent(&self, sent: &SentAlarmMessage) -> Result<bool> {
+        self.mark_notifications(sent).await?;
         let payload = sent.payload()?;
         let parameters: [&(dyn ToSql + Sync); 8] = [
             &sent.alarm.0,
@@ -135,6 +137,31 @@ impl AlarmOutbox for PgStore {
         let parameters: [&(dyn ToSql + Sync); 2] = [&event.as_str(), &user.as_str()];
         let row = self.database.query_opt("looking for an act", ACKNOWLEDGED_BY, &parameters).await?;
         Ok(row.as_ref().map(episode_id))
+    }
+}
+
+impl PgStore {
+    /// Marks the notifications that a sent message shows, some at a time, so that no other statement waits for
+    /// them. If this fails, the message is due until it is repeated.
+    async fn mark_notifications(&self, sent: &SentAlarmMessage) -> Result<()> {
+        let (mut after, mut after_n): (Option<i64>, Option<i32>) = (None, None);
+        loop {
+            let parameters: [&(dyn ToSql + Sync); 7] = [
+                &sent.alarm.0,
+                &sent.episode,
+                &sent.revision,
+                &sent.root.room.as_str(),
+                &sent.root.event.as_str(),
+                &after,
+                &after_n,
+            ];
+            let row =
+                self.database.query_one("storing the notifications of an alarm", MARK, &parameters).await?;
+            (after, after_n) = (row.get(0), row.get(1));
+            if after.is_none() {
+                return Ok(());
+            }
+        }
     }
 }
 

@@ -8,13 +8,15 @@ use messenger_core::{
         AckRule, Action, AlarmKey, AlarmPart, EpisodeId, Expected, Input, InputSource, NewAlarmInput,
         Operator, RingReason, State, Trigger, step,
     },
-    id::{EventId, NotificationId, RingId},
+    event::{Audience, Kind, NewEvent},
+    id::{EventId, NotificationId, Position, RingId},
     notification::{Draft, NewNotification, Notification, Priority, Status},
     port::{
         AlarmChange, AlarmMessageDue, Change, IngestedEvent, QueueRelease, RoomQueue, RootMessage,
         SentAlarmMessage,
     },
 };
+use serde_json::json;
 
 use super::{
     AlarmStore, LONG, SHORT, accept,
@@ -23,7 +25,9 @@ use super::{
     messages::{message, reaction},
     pending,
 };
-use crate::fixtures::{OTHER_TENANT, TENANT, dm, draft, identity, new_notification, room, user};
+use crate::fixtures::{
+    OTHER_TENANT, TENANT, all_of, dm, draft, identity, new_notification, payload, room, user,
+};
 
 /// The time after a message until an edit shows details.
 const PAUSE: Duration = Duration::from_secs(10);
@@ -388,5 +392,39 @@ pub async fn a_message_of_an_alarm_is_known_from_its_room(store: &dyn AlarmStore
     ports.messages.ingest(&[ring, foreign]).await?;
     assert_eq!(ports.alarm_outbox.alarm_of(&room("!1"), &EventId::new("$ring")).await?, Some(of));
     assert_eq!(ports.alarm_outbox.alarm_of(&room("!1"), &EventId::new("$foreign")).await?, None);
+    Ok(())
+}
+
+/// The notification of a live event is published as sent once its message is sent, others are not.
+pub async fn only_an_announced_notification_is_published_as_sent(store: &dyn AlarmStore) -> Result<()> {
+    let (ports, alarms) = (store.ports(), store.alarms());
+    let ack = AckRule { is_required: true, expires_after: None };
+    let mut accepted = Vec::new();
+    for _ in 0..2 {
+        let draft = draft("Öldruck");
+        let action = Action::Trigger(Trigger { draft: draft.clone(), ack, resolve_after: None });
+        accepted.push(send(store, draft, action).await?);
+    }
+    let loaded = alarms.load(&[key()]).await?.remove(0);
+    let change = step(&loaded.alarm, &loaded.inputs, loaded.now);
+    let announced = NewEvent {
+        audience: Audience::Tenant(TENANT),
+        kind: Kind::Notification,
+        room: None,
+        payload: payload(&json!({ "title": "Öldruck" })),
+        key: None,
+    };
+    assert_eq!(alarms.apply(&[AlarmChange { change, events: vec![announced] }]).await?, []);
+    let queue = claim(&ports).await?;
+    send_due(store, &queue, "$root").await?;
+    let events = ports.feed.after(Position(0), &all_of(&[Audience::Tenant(TENANT)]), 10).await?;
+    let [event, sent] = &events[..] else { panic!("{events:?}") };
+    let first = &accepted[0];
+    assert_eq!((event.kind, event.notification), (Kind::Notification, Some(first.id)));
+    assert_eq!(event.notification_created_at, Some(first.created_at));
+    assert_eq!((sent.kind, sent.notification), (Kind::NotificationSent, Some(first.id)));
+    for notification in accepted {
+        assert_eq!(status(store, notification.id).await?, (Status::Sent, Some(EventId::new("$root"))));
+    }
     Ok(())
 }
