@@ -2,13 +2,18 @@
 //!
 //! ```text
 //! POST /api/v1/notifications/send     stores and delivers a notification
+//! POST /api/v1/notifications/batch    stores several notifications
 //! GET  /api/v1/notifications/log      the tenant's notifications, newest first
 //! GET  /api/v1/notifications/inbox    the caller's notifications, newest first
 //! POST /api/v1/notifications/inbox/read     marks notifications of the caller as read
 //! GET  /api/v1/notifications/{id}     one notification
 //! GET  /api/v1/notifications/{id}/deliveries     the attempts to deliver it
+//! POST /api/v1/notifications/{id}/ack | resolve | comment     acts on the alarm of a notification
 //! ```
 
+mod acts;
+mod alarm_input;
+mod batch;
 mod inbox;
 mod request;
 mod response;
@@ -19,7 +24,12 @@ use axum::{
     http::{HeaderMap, HeaderValue, StatusCode},
     response::IntoResponse,
 };
-use messenger_core::{Error, Messenger, id::NotificationId, notification::SendOptions};
+use jiff::Timestamp;
+use messenger_core::{
+    Error, Messenger,
+    id::NotificationId,
+    notification::{SendOptions, SendResult},
+};
 use messenger_runtime::{
     ApiError, EndsBy, Routes,
     caller::{Sending, ServiceCaller},
@@ -31,6 +41,7 @@ use messenger_runtime::{
 use serde_json::json;
 
 use crate::{
+    alarm_input::{skew, warning},
     request::{KEY_MAX, log_query, send_body, send_request, wait},
     response::Log,
 };
@@ -39,6 +50,7 @@ use crate::{
 pub fn routes() -> Routes {
     Routes::new("Notifications", "Notifications of satellites, and the inbox of their readers")
         .declare(send_operation())
+        .declare(batch::operation())
         .declare(
             Operation::get(
                 "/api/v1/notifications/log",
@@ -75,6 +87,7 @@ pub fn routes() -> Routes {
             .answer(ResponseObject::json::<Deliveries>(200, "The attempts, oldest first."))
             .refuses(&[code::NOT_FOUND, code::DATABASE_UNAVAILABLE]),
         )
+        .merge(acts::routes())
         .merge(inbox::routes())
 }
 
@@ -99,6 +112,7 @@ fn send_operation() -> Operation {
         code::TENANT_NOT_ALLOWED,
         code::IDEMPOTENCY_IN_FLIGHT,
         code::INVALID_TARGET,
+        code::DEDUP_KEY_REQUIRED,
         code::IDEMPOTENCY_MISMATCH,
         code::DATABASE_UNAVAILABLE,
     ])
@@ -115,13 +129,24 @@ async fn send(
 ) -> Result<impl IntoResponse, ApiError> {
     let request = send_request(&satellite, query.as_deref(), &headers, origin, body)?;
     let options = SendOptions { wait: ends_by.limit(request.options.wait), ..request.options };
-    let result = messenger.notifications().notify(satellite, request.draft, options).await?;
+    let occurred_at = request.alarm.as_ref().and_then(|alarm| alarm.occurred_at);
+    let notifications = messenger.notifications();
+    let result = match request.alarm {
+        Some(alarm) => notifications.report(satellite, request.draft, alarm, options).await?,
+        None => notifications.notify(satellite, request.draft, options).await?,
+    };
     let mut headers = HeaderMap::new();
     if result.replayed {
         headers.insert("Idempotent-Replayed", HeaderValue::from_static("true"));
     }
-    let body = Notification::new(result.notification).warning(request.warnings);
-    Ok((StatusCode::CREATED, headers, Json(body)))
+    Ok((StatusCode::CREATED, headers, Json(answer(result, occurred_at, request.warnings))))
+}
+
+/// Returns the answer to a sent notification.
+fn answer(result: SendResult, occurred_at: Option<Timestamp>, mut warnings: Vec<String>) -> Notification {
+    warnings.extend(skew(occurred_at, result.notification.created_at));
+    warnings.extend(result.alarm.as_ref().and_then(|alarm| alarm.warning).map(warning));
+    Notification::new(result.notification).of_alarm(result.alarm.as_ref()).warning(warnings)
 }
 
 async fn log(

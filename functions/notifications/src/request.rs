@@ -5,11 +5,14 @@ use std::{ops::RangeInclusive, time::Duration};
 use axum::http::HeaderMap;
 use messenger_core::{
     Error, Result,
+    alarm::NewAlarmInput,
     error::Problem,
     notification::{Draft, Idempotency, LogQuery, Priority, Satellite, SendOptions},
     origin::Origin,
 };
 use messenger_runtime::fields::{Fields, JsonBody, target};
+
+use crate::alarm_input::AlarmFields;
 
 /// Longest `source_app` and `event_type`, in characters.
 const NAME_MAX: usize = 100;
@@ -23,6 +26,8 @@ const LOG_LIMIT: RangeInclusive<i64> = 1..=500;
 /// A request to send a notification, parsed.
 pub(crate) struct SendRequest {
     pub(crate) draft: Draft,
+    /// The input of an alarm that the notification is.
+    pub(crate) alarm: Option<NewAlarmInput>,
     pub(crate) options: SendOptions,
     pub(crate) warnings: Vec<String>,
 }
@@ -30,6 +35,7 @@ pub(crate) struct SendRequest {
 /// The body of `POST /notifications/send`, parsed.
 pub(crate) struct SendBody {
     draft: Draft,
+    alarm: Option<NewAlarmInput>,
     key: Option<String>,
     tenant: Option<i64>,
     warnings: Vec<String>,
@@ -48,22 +54,30 @@ pub(crate) fn send_request(
     let wait = wait(Fields::from_query(query));
     let JsonBody { fields } = body;
     let parsed = send_body(fields, headers);
-    let SendBody { draft, key, tenant, mut warnings, unread } = combine(wait.as_ref().err(), parsed)?;
-    if let Some(tenant) = tenant.filter(|tenant| *tenant != satellite.tenant.0) {
-        return Err(Error::Forbidden {
-            code: "tenant_not_allowed",
-            detail: format!(
-                "this service token may not send for tenant {tenant}, only for {}",
-                satellite.tenant
-            )
-            .into(),
-        });
+    let body = combine(wait.as_ref().err(), parsed)?;
+    let options = SendOptions { wait: wait?, idempotency: None, origin, administrator: None };
+    body.request(satellite, options)
+}
+
+impl SendBody {
+    /// Returns the request of a satellite. The idempotency key is added to the options.
+    pub(crate) fn request(self, satellite: &Satellite, options: SendOptions) -> Result<SendRequest> {
+        let Self { draft, alarm, key, tenant, mut warnings, unread } = self;
+        if let Some(tenant) = tenant.filter(|tenant| *tenant != satellite.tenant.0) {
+            return Err(Error::Forbidden {
+                code: "tenant_not_allowed",
+                detail: format!(
+                    "this service token may not send for tenant {tenant}, only for {}",
+                    satellite.tenant
+                )
+                .into(),
+            });
+        }
+        let idempotency = key.map(|key| Idempotency::of(key, &draft, alarm.as_ref())).transpose()?;
+        let unread = unread.iter().map(|name| format!("the field `{name}` is unknown and was ignored"));
+        warnings.extend(unread);
+        Ok(SendRequest { draft, alarm, options: SendOptions { idempotency, ..options }, warnings })
     }
-    let idempotency = key.map(|key| Idempotency::of(key, &draft)).transpose()?;
-    let unread = unread.iter().map(|name| format!("the field `{name}` is unknown and was ignored"));
-    warnings.extend(unread);
-    let options = SendOptions { wait: wait?, idempotency, origin, administrator: None };
-    Ok(SendRequest { draft, options, warnings })
 }
 
 /// Parses the query of `GET /notifications/log`.
@@ -79,11 +93,14 @@ pub(crate) fn log_query(mut fields: Fields) -> Result<LogQuery> {
 
 /// Parses the body. A key in the headers takes precedence over that of the body.
 pub(crate) fn send_body(mut fields: Fields, headers: &HeaderMap) -> Result<SendBody> {
-    let (draft, mut warnings) = draft(&mut fields);
+    let alarm = AlarmFields::read(&mut fields);
+    let (draft, mut warnings) = draft(&mut fields, &alarm);
     let key = key(&mut fields, headers);
     let tenant = fields.whole("tenant_id");
     warnings.extend(target::misspelt(&mut fields, &draft.target));
-    Ok(SendBody { draft, key, tenant, warnings, unread: fields.finish()? })
+    warnings.extend(alarm.check(&mut fields));
+    let alarm = alarm.input(&draft);
+    Ok(SendBody { draft, alarm, key, tenant, warnings, unread: fields.finish()? })
 }
 
 /// Parses the query of `POST /notifications/send`.
@@ -104,10 +121,12 @@ fn combine<T>(query: Option<&Error>, body: Result<T>) -> Result<T> {
 }
 
 /// Parses the notification. Also returns warnings about fields without effect.
-fn draft(fields: &mut Fields) -> (Draft, Vec<String>) {
+fn draft(fields: &mut Fields, alarm: &AlarmFields) -> (Draft, Vec<String>) {
     let source_app = fields.required_name("source_app", NAME_MAX);
-    let event_type = fields.required_name("event_type", NAME_MAX);
-    let title = fields.required_text("title", TITLE_MAX);
+    let event_type = fields.name_if_needed("event_type", NAME_MAX, alarm.needs_text());
+    let event_type = event_type.unwrap_or_else(|| alarm.default_event_type());
+    let title = fields.text_if_needed("title", TITLE_MAX, alarm.needs_text());
+    let title = title.unwrap_or_else(|| alarm.default_title());
     let body = fields.optional_text("body", BODY_MAX);
     let (target, warnings) = target::target(fields);
     let priority = priority(fields);
@@ -115,7 +134,7 @@ fn draft(fields: &mut Fields) -> (Draft, Vec<String>) {
 }
 
 fn priority(fields: &mut Fields) -> Priority {
-    let text = fields.one_of("priority", &["normal", "urgent"], Problem::INVALID);
+    let text = fields.one_of("priority", &Priority::ALL.map(Priority::as_str), Problem::INVALID);
     text.and_then(Priority::parse).unwrap_or(Priority::Normal)
 }
 

@@ -59,6 +59,7 @@ pub(crate) async fn run(app: &App, worker: &str, activity: &Activity) {
         never = provision(messenger, &accounts, activity) => match never {},
         never = withdraw(messenger, &pending_leaves, activity) => match never {},
         never = retry_after_outage(messenger, activity) => match never {},
+        never = step_alarms(messenger, activity) => match never {},
         never = maintain(messenger) => match never {},
         never = reconcile(messenger, worker, activity) => match never {},
         never = search(messenger, worker, activity) => match never {},
@@ -174,6 +175,17 @@ async fn retry_after_outage(messenger: &Messenger, activity: &Activity) -> Infal
             activity.note();
         }
         answered = Some(answers);
+    }
+}
+
+/// Applies the inputs of alarms that their calls did not apply, and the deadlines that have passed.
+async fn step_alarms(messenger: &Messenger, activity: &Activity) -> Infallible {
+    let mut failures = Failures::new("stepping due alarms failed; retrying");
+    loop {
+        match failures.log(messenger.alarms().apply_due().await) {
+            Some(1..) => activity.note(),
+            Some(0) | None => sleep(POLL).await,
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 
 pub mod accounts;
 pub mod admin;
+pub mod alarms;
 pub mod authorization;
 pub mod closures;
 pub mod delivery;

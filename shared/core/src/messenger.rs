@@ -9,6 +9,7 @@ use tokio_util::task::TaskTracker;
 use crate::{
     app::{
         accounts::Accounts,
+        alarms::Alarms,
         authorization::Authorization,
         closures::Closures,
         delivery::Delivery,
@@ -64,6 +65,7 @@ struct Engines {
     background: TaskTracker,
     users: Arc<UserDirectory>,
     notifications: Arc<Notifications>,
+    alarms: Arc<Alarms>,
     inbox: Arc<Inbox>,
     delivery: Arc<Delivery>,
     authorization: Arc<Authorization>,
@@ -109,7 +111,8 @@ impl Messenger {
         let authorization = Arc::new(Authorization::new(ports, &ids));
         let transactions = Arc::new(TransactionIds::new(ports));
         let delivery = Arc::new(Delivery::new(ports, &registry, &transactions, &ids, &settings, &background));
-        let notifications = Arc::new(Notifications::new(ports, &registry, &delivery));
+        let alarms = Arc::new(Alarms::new(ports, &registry));
+        let notifications = Arc::new(Notifications::new(ports, &registry, &delivery, &alarms));
         let room_parts = rooms::Parts {
             registry: &registry,
             onboarding: &onboarding,
@@ -181,6 +184,7 @@ impl Messenger {
             background,
             users,
             notifications,
+            alarms,
             inbox: Arc::new(Inbox::new(ports, &delivery)),
             delivery,
             authorization,
@@ -229,6 +233,11 @@ impl Messenger {
     /// Returns the engine for notifications of satellites.
     pub fn notifications(&self) -> &Arc<Notifications> {
         &self.0.notifications
+    }
+
+    /// Returns the engine for alarms.
+    pub fn alarms(&self) -> &Arc<Alarms> {
+        &self.0.alarms
     }
 
     /// Returns the engine for the inboxes of users.

@@ -96,6 +96,7 @@ pub struct Ports {
     pub closed_rooms: Arc<dyn ClosedRooms>,
     pub external_access: Arc<dyn ExternalAccess>,
     pub notifications: Arc<dyn Notifications>,
+    pub alarms: Arc<dyn Alarms>,
     pub inbox: Arc<dyn Inbox>,
     pub outbox: Arc<dyn Outbox>,
     pub alarm_outbox: Arc<dyn AlarmOutbox>,
@@ -141,6 +142,7 @@ impl Ports {
             + ClosedRooms
             + ExternalAccess
             + Notifications
+            + Alarms
             + Inbox
             + Outbox
             + AlarmOutbox
@@ -172,6 +174,7 @@ impl Ports {
             closed_rooms: store.clone(),
             external_access: store.clone(),
             notifications: store.clone(),
+            alarms: store.clone(),
             inbox: store.clone(),
             outbox: store.clone(),
             alarm_outbox: store.clone(),

@@ -27,7 +27,7 @@ use crate::ApiError;
 
 /// Largest body of a request that has a token, a name, or little more.
 pub const SMALL_BODY_MAX: usize = 16 << 10;
-pub use body::{JsonBody, check_content_encoding};
+pub use body::{JsonBody, OptionalJsonBody, check_content_encoding};
 pub use misspelt::{misspelling_of, near_misses};
 pub(crate) use notes::{Note, Notes};
 

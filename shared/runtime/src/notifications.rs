@@ -2,8 +2,12 @@
 
 use jiff::Timestamp;
 use messenger_core::{
-    id::{EventId, HubUserId, NotificationId, RoomId, TenantId},
-    notification::{self, DeliveryHistory, EntityId, FailedAttempt, Priority, Status, TARGET_TYPES, Target},
+    alarm::State,
+    event::payload::AckedBy,
+    id::{AlarmId, EventId, HubUserId, NotificationId, RoomId, TenantId},
+    notification::{
+        self, AlarmReport, DeliveryHistory, EntityId, FailedAttempt, Priority, Status, TARGET_TYPES, Target,
+    },
     time::{Rfc3339, rfc3339, rfc3339_or_null},
 };
 use schemars::JsonSchema;
@@ -39,6 +43,28 @@ pub struct Notification {
     next_attempt_at: Option<Timestamp>,
     reason: Option<String>,
     warnings: Vec<String>,
+    /// Its alarm, in the answer of `send` only; left out for a notification that stands for itself, and while
+    /// the database is busy.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    alarm: Option<NotificationAlarm>,
+}
+
+/// The alarm of a notification that was sent as its input.
+#[derive(Serialize, JsonSchema)]
+struct NotificationAlarm {
+    id: AlarmId,
+    dedup_key: String,
+    state: State,
+    /// The number of the newest episode; 0 before the first trigger.
+    episode: i64,
+    /// The number of triggers of the episode.
+    occurrences: i64,
+    /// Whether the fault was reported before: this notification only counts.
+    deduplicated: bool,
+    /// Whether somebody has to acknowledge it.
+    ack_required: bool,
+    /// The acknowledgement; null if it is not acknowledged.
+    acked_by: Option<AckedBy>,
 }
 
 impl Notification {
@@ -71,13 +97,38 @@ impl Notification {
             next_attempt_at: stored.next_attempt_at,
             reason: stored.reason,
             warnings: Vec::new(),
+            alarm: None,
         }
+    }
+
+    /// Returns the same with its alarm.
+    #[must_use]
+    pub fn of_alarm(self, report: Option<&AlarmReport>) -> Self {
+        Self { alarm: report.map(NotificationAlarm::from), ..self }
     }
 
     /// Returns the same with these warnings.
     #[must_use]
     pub fn warning(self, warnings: Vec<String>) -> Self {
         Self { warnings, ..self }
+    }
+}
+
+impl From<&AlarmReport> for NotificationAlarm {
+    fn from(report: &AlarmReport) -> Self {
+        let alarm = &report.alarm;
+        let episode = alarm.episode.as_ref();
+        let acknowledgement = episode.and_then(|episode| episode.acknowledgement.as_ref());
+        Self {
+            id: alarm.id,
+            dedup_key: alarm.key.dedup_key.clone(),
+            state: alarm.state(),
+            episode: alarm.episode_number(),
+            occurrences: episode.map_or(0, |episode| episode.occurrences),
+            deduplicated: report.is_deduplicated,
+            ack_required: episode.is_some_and(|episode| episode.ack.is_required),
+            acked_by: acknowledgement.map(|given| AckedBy::of(given, &alarm.key.source_app)),
+        }
     }
 }
 

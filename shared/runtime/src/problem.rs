@@ -19,6 +19,8 @@ use messenger_core::{
     Error,
     error::{Failure, System},
 };
+use schemars::JsonSchema;
+use serde::Serialize;
 use serde_json::{Value, json};
 use tracing::Instrument as _;
 
@@ -194,6 +196,46 @@ fn detail(error: &Error) -> String {
         },
         Error::Internal { .. } => INTERNAL.to_owned(),
         other => other.to_string(),
+    }
+}
+
+/// The error of one part of a request whose other parts may have succeeded.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct PartialProblem {
+    /// The status that the part would have as a request of its own.
+    pub status: u16,
+    /// Stable, as the `code` of a problem.
+    code: &'static str,
+    /// A sentence that says what to do.
+    detail: String,
+    /// The wrong fields; left out without any.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    errors: Vec<WrongField>,
+}
+
+/// A wrong field.
+#[derive(Debug, Serialize, JsonSchema)]
+struct WrongField {
+    pointer: String,
+    message: String,
+}
+
+impl From<Error> for PartialProblem {
+    /// Logs the failure of a system, since the request succeeds.
+    fn from(error: Error) -> Self {
+        let status = status(&error);
+        if status.is_server_error() {
+            tracing::error!(error = &error as &dyn std::error::Error, "a part of a request failed");
+        }
+        let (code, detail) = (error.code(), detail(&error));
+        let errors = match error {
+            Error::Invalid(problems) => problems
+                .into_iter()
+                .map(|problem| WrongField { pointer: problem.pointer, message: problem.message })
+                .collect(),
+            _ => Vec::new(),
+        };
+        Self { status: status.as_u16(), code, detail, errors }
     }
 }
 

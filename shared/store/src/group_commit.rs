@@ -4,7 +4,7 @@
 
 use std::{collections::HashSet, hash::Hash, mem};
 
-use messenger_core::{Result, error::Failure};
+use messenger_core::{Error, Result, error::Failure};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::error::{fault, share};
@@ -61,10 +61,31 @@ impl<C: Commit> GroupCommit<C> {
 
     /// Stores an entry together with those that arrive at the same time.
     pub(crate) async fn store(&self, entry: C::Entry) -> Result<C::Outcome> {
-        let ended = || fault(Failure::Broken, C::CONTEXT, "the group commit has ended");
         let (outcome, received) = oneshot::channel();
-        self.0.send(Waiting { entry, outcome }).await.map_err(|_| ended())?;
-        received.await.map_err(|_| ended())?
+        self.0.send(Waiting { entry, outcome }).await.map_err(|_| Self::ended())?;
+        received.await.map_err(|_| Self::ended())?
+    }
+
+    /// Stores entries in this order, together with those that arrive at the same time.
+    pub(crate) async fn store_all(&self, entries: Vec<C::Entry>) -> Vec<Result<C::Outcome>> {
+        let mut received = Vec::with_capacity(entries.len());
+        for entry in entries {
+            let (outcome, receiver) = oneshot::channel();
+            let sent = self.0.send(Waiting { entry, outcome }).await;
+            received.push(sent.map(|()| receiver).map_err(|_| Self::ended()));
+        }
+        let mut outcomes = Vec::with_capacity(received.len());
+        for receiver in received {
+            outcomes.push(match receiver {
+                Ok(receiver) => receiver.await.unwrap_or_else(|_| Err(Self::ended())),
+                Err(error) => Err(error),
+            });
+        }
+        outcomes
+    }
+
+    fn ended() -> Error {
+        fault(Failure::Broken, C::CONTEXT, "the group commit has ended")
     }
 }
 

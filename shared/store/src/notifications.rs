@@ -43,6 +43,10 @@ impl Notifications for PgStore {
         self.acceptor().await.store(entry).await
     }
 
+    async fn accept_all(&self, entries: Vec<NewNotification>) -> Vec<Result<AcceptOutcome>> {
+        self.acceptor().await.store_all(entries).await
+    }
+
     async fn find(&self, tenant: TenantId, id: NotificationId) -> Result<Option<Notification>> {
         row::find(&self.database, tenant, id).await
     }

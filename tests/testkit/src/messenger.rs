@@ -156,6 +156,7 @@ impl TestMessenger {
 
     /// Does all work of the worker that is due.
     pub async fn work(&self) {
+        while self.alarms().apply_due().await.expect("alarms can be read") > 0 {}
         while self.provisioning().provision_due().await.expect("accounts can be read") > 0 {}
         while self.rooms().leave_due().await.expect("pending leaves can be read") > 0 {}
         while self.closures().close_due().await.expect("closed rooms can be read") > 0 {}

@@ -98,7 +98,7 @@ fn test_body(mut fields: Fields) -> Result<TestNotification> {
         fields.wrong_as("target_type", "invalid_target", "is required for a test: `dm`, `entity_room`, …");
     }
     let (target, _) = target::target(&mut fields);
-    let priority = fields.one_of("priority", &["normal", "urgent"], Problem::INVALID);
+    let priority = fields.one_of("priority", &Priority::ALL.map(Priority::as_str), Problem::INVALID);
     let text = fields.optional_text("text", TEXT_MAX).filter(|text| !text.trim().is_empty());
     target::misspelt(&mut fields, &target);
     fields.refuse_misspelt();

@@ -16,7 +16,7 @@ const TEXT_MAX: usize = 200;
 /// Parses the fields of a filter, which may stand beside others.
 pub(crate) fn filter(fields: &mut Fields) -> NotificationFilter {
     let status = fields.one_of("status", &Status::ALL.map(Status::as_str), Problem::INVALID);
-    let priority = fields.one_of("priority", &["normal", "urgent"], Problem::INVALID);
+    let priority = fields.one_of("priority", &Priority::ALL.map(Priority::as_str), Problem::INVALID);
     let text = fields.optional_text("text", TEXT_MAX);
     NotificationFilter {
         source_app: fields.optional_name("app", APP_MAX),

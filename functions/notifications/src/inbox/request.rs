@@ -18,7 +18,7 @@ const IDS_MAX: usize = 200;
 
 /// Parses the query of `GET /notifications/inbox`.
 pub(crate) fn page_query(mut fields: Fields) -> Result<InboxQuery> {
-    let priority = fields.one_of("priority", &["normal", "urgent"], Problem::INVALID);
+    let priority = fields.one_of("priority", &Priority::ALL.map(Priority::as_str), Problem::INVALID);
     let entity_type = fields.optional_name("entity_type", NAME_MAX);
     let entity_id = fields.optional_name("entity_id", ENTITY_ID_MAX);
     let query = InboxQuery {

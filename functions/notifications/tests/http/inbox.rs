@@ -117,7 +117,7 @@ async fn pages_and_filters_follow_the_query() {
 #[tokio::test]
 async fn wrong_requests_name_each_field() {
     let (_messenger, wire) = test_app();
-    let query = "?limit=201&before=0&priority=low&since=noon&unread=perhaps&entity_id=7&q=x";
+    let query = "?limit=201&before=0&priority=asap&since=noon&unread=perhaps&entity_id=7&q=x";
     let refused = wire.ask(inbox("mueller", query)).await;
     assert_eq!(refused.status, 422);
     let pointers = |answer: &TestResponse| -> Vec<String> {

@@ -1,6 +1,8 @@
 //! Notifications on the wire: statuses, headers and bodies.
 #![expect(clippy::expect_used, reason = "a missing precondition fails the test")]
 
+mod alarm_fields;
+mod batch;
 mod idempotency;
 mod inbox;
 mod limits;

@@ -201,7 +201,7 @@ async fn all_wrong_fields_are_named_at_once_with_a_remedy() {
       },
       "body": {
         "code": "invalid_request",
-        "detail": "?wait: must be a number of seconds from 0 to 10, is `11`; source_app: is required: text of 1 to 100 characters; event_type: must not be blank; title: must not contain the character U+0000; body: must be text, is a number; entity_id: must be a whole number of at most 64 bits, or text; entity_type: is required for `entity_room`: the kind of thing, as in `machine`; priority: must be `normal` or `urgent`, is `asap`; idempotency_key: must be text, is a list",
+        "detail": "?wait: must be a number of seconds from 0 to 10, is `11`; source_app: is required: text of 1 to 100 characters; event_type: must not be blank; title: must not contain the character U+0000; body: must be text, is a number; entity_id: must be a whole number of at most 64 bits, or text; entity_type: is required for `entity_room`: the kind of thing, as in `machine`; priority: must be `low`, `normal`, `high` or `urgent`, is `asap`; idempotency_key: must be text, is a list",
         "errors": [
           {
             "message": "must be a number of seconds from 0 to 10, is `11`",
@@ -232,7 +232,7 @@ async fn all_wrong_fields_are_named_at_once_with_a_remedy() {
             "pointer": "/entity_type"
           },
           {
-            "message": "must be `normal` or `urgent`, is `asap`",
+            "message": "must be `low`, `normal`, `high` or `urgent`, is `asap`",
             "pointer": "/priority"
           },
           {

@@ -3,6 +3,7 @@
 //! [`step`] is the only rule that changes an [`Alarm`]. It is pure: the caller passes the waiting [`Input`]s
 //! and the time of the database, and stores the returned [`Change`] as a whole.
 
+mod act;
 mod change;
 mod change_builder;
 mod chattering;
@@ -16,6 +17,7 @@ mod record;
 mod state;
 mod step;
 
+pub use act::{ActKind, AlarmAct};
 pub use change::{
     Change, ChangeKind, Conflict, IgnoredReason, JournalCause, JournalEntry, LiveEvent, Outcome, Ring,
     RingReason, Warning,

@@ -1,6 +1,6 @@
 //! The one error of the service, in terms that every endpoint can answer with.
 
-use std::{borrow::Cow, fmt, time::Duration};
+use std::{borrow::Cow, fmt, sync::Arc, time::Duration};
 
 use crate::domain::id::RoomId;
 
@@ -207,6 +207,20 @@ impl Error {
     /// Returns an internal error with its cause.
     pub fn internal(context: &'static str, source: impl Into<Source>) -> Self {
         Self::Internal { context, source: Some(source.into()) }
+    }
+
+    /// Returns a source of copies of this error, for the callers that share an operation. Any error but a
+    /// failure of another system becomes an internal one.
+    pub(crate) fn share(self, context: &'static str) -> impl Fn() -> Self {
+        let kind = match &self {
+            Self::Fault(fault) => Some((fault.system, fault.failure)),
+            _ => None,
+        };
+        let cause = Arc::new(self);
+        move || match kind {
+            Some((system, failure)) => Self::fault(system, failure, context, cause.clone()),
+            None => Self::internal(context, cause.clone()),
+        }
     }
 
     /// Returns an error for an operation that this process cannot do yet. The sentence says what the caller

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::{
     admin::Administrator,
-    alarm::NewAlarmInput,
+    alarm::{Alarm, NewAlarmInput, Warning},
     event::Payload,
     id::{EventId, NotificationId, RoomId, TenantId},
     origin::Origin,
@@ -206,6 +206,17 @@ pub enum QueueState {
     BackingOff,
 }
 
+/// The alarm of a notification that was sent as its input.
+#[derive(Debug, Clone)]
+pub struct AlarmReport {
+    /// The alarm after the input.
+    pub alarm: Alarm,
+    /// Whether the fault was reported before: the notification only counts, or repeats an occurrence.
+    pub is_deduplicated: bool,
+    /// A part of the input that was left out.
+    pub warning: Option<Warning>,
+}
+
 /// The result of sending a notification.
 #[derive(Debug, Clone)]
 pub struct SendResult {
@@ -213,6 +224,9 @@ pub struct SendResult {
     pub notification: Notification,
     /// Whether an earlier request with the same idempotency key stored it.
     pub replayed: bool,
+    /// The alarm; `None` for a notification that stands for itself, and for an input that a worker applies
+    /// later.
+    pub alarm: Option<AlarmReport>,
 }
 
 /// A query for the notifications of a tenant.

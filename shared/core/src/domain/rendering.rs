@@ -24,7 +24,7 @@ const MARK: &str = "❗ ";
 /// Returns the content of `m.room.message`: `[source_app] title`, then the body, as plain text and as HTML.
 /// Its texts are those that readers see ([`Draft::shown_title`]).
 ///
-/// An urgent notification mentions its readers (`m.mentions`), any other mentions nobody. Phones ring because
+/// From [`Priority::High`] on it mentions its readers (`m.mentions`), any other mentions nobody. Phones ring because
 /// of a push rule of each account, which matches the `priority` below [`MARKER`]: a mention of the room makes
 /// no sound, and a list of all members does not fit into an event.
 ///
@@ -36,7 +36,7 @@ pub fn content(id: NotificationId, draft: &Draft, recipient: Option<&MatrixUserI
     let mut marker = marker(draft);
     marker["id"] = json!(id);
     fitted(draft.shown_body().as_deref(), |body, has_html| {
-        let mut content = text("m.text", &heading, body, has_html);
+        let mut content = text(msg_type(draft.priority), &heading, body, has_html);
         content[MARKER] = marker.clone();
         content["m.mentions"] = mentions(draft.priority, recipient);
         content
@@ -74,6 +74,11 @@ fn text(msg_type: &str, heading: &str, body: Option<&str>, has_html: bool) -> Va
             body.map_or_else(|| heading.clone(), |body| format!("{heading}<br>{}", escape(body))).into();
     }
     content
+}
+
+/// Returns `msgtype`. Clients show an `m.notice` without a sound.
+fn msg_type(priority: Priority) -> &'static str {
+    if priority == Priority::Low { "m.notice" } else { "m.text" }
 }
 
 /// Returns `[source_app] title`.

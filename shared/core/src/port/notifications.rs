@@ -18,6 +18,9 @@ pub trait Notifications: Send + Sync {
     /// audit log gets an entry for the notification of an administrator.
     async fn accept(&self, entry: NewNotification) -> Result<AcceptOutcome>;
 
+    /// Stores notifications in this order, in as few transactions as possible. Each has an outcome of its own.
+    async fn accept_all(&self, entries: Vec<NewNotification>) -> Vec<Result<AcceptOutcome>>;
+
     /// Returns a notification of a tenant; `None` if the tenant has no such notification.
     async fn find(&self, tenant: TenantId, id: NotificationId) -> Result<Option<Notification>>;
 

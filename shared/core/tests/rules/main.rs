@@ -9,6 +9,7 @@
 mod adopt;
 mod alarm;
 mod alarm_delivery;
+mod alarm_engine;
 mod copied_feed;
 mod crash;
 mod database_away;

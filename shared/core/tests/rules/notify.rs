@@ -238,7 +238,7 @@ async fn a_call_repeated_across_the_upgrade_returns_the_first_notification() {
         )
     };
     let first = call(&"0f".repeat(32)).await.expect("accepted");
-    let parsed = Idempotency::of("key".to_owned(), &fixtures::draft("x")).expect("a key").fingerprint;
+    let parsed = Idempotency::of("key".to_owned(), &fixtures::draft("x"), None).expect("a key").fingerprint;
     for again in [parsed, "0f".repeat(32)] {
         let again = call(&again).await.expect("accepted");
         assert_eq!((again.replayed, again.notification.id), (true, first.notification.id));

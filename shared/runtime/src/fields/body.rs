@@ -23,6 +23,12 @@ pub struct JsonBody {
     pub fields: Fields,
 }
 
+/// A JSON object as body, which may be left out.
+pub struct OptionalJsonBody {
+    /// Its fields.
+    pub fields: Fields,
+}
+
 /// The unparsed members of a JSON object. Of several with one name the last counts.
 pub(super) type Members = BTreeMap<String, Box<RawValue>>;
 
@@ -30,20 +36,36 @@ impl<S: Send + Sync> FromRequest<S> for JsonBody {
     type Rejection = Response;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Self::Rejection> {
-        let headers = request.headers();
-        let content_type = headers.get(CONTENT_TYPE).map(|kind| String::from_utf8_lossy(kind.as_bytes()));
-        let content_type = content_type.map(|kind| kind.to_ascii_lowercase());
-        if !content_type.as_deref().is_none_or(is_json) {
-            return Err(StatusCode::UNSUPPORTED_MEDIA_TYPE.into_response());
-        }
-        check_content_encoding(headers).map_err(|error| ApiError::from(error).into_response())?;
-        let bytes =
-            Bytes::from_request(request, state).await.map_err(axum::response::IntoResponse::into_response)?;
-        let charset = content_type.as_deref().and_then(charset);
-        let fields =
-            Fields::from_body(&bytes, charset).map_err(|error| ApiError::from(error).into_response())?;
-        Ok(Self { fields })
+        let (bytes, charset) = read(request, state).await?;
+        let fields = Fields::from_body(&bytes, charset.as_deref());
+        Ok(Self { fields: fields.map_err(|error| ApiError::from(error).into_response())? })
     }
+}
+
+impl<S: Send + Sync> FromRequest<S> for OptionalJsonBody {
+    type Rejection = Response;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Self::Rejection> {
+        let (bytes, charset) = read(request, state).await?;
+        let bytes: &[u8] = if bytes.trim_ascii().is_empty() { b"{}" } else { &bytes };
+        let fields = Fields::from_body(bytes, charset.as_deref());
+        Ok(Self { fields: fields.map_err(|error| ApiError::from(error).into_response())? })
+    }
+}
+
+/// Reads a body in JSON, with the charset that its head names.
+async fn read<S: Send + Sync>(request: Request, state: &S) -> Result<(Bytes, Option<String>), Response> {
+    let headers = request.headers();
+    let content_type = headers.get(CONTENT_TYPE).map(|kind| String::from_utf8_lossy(kind.as_bytes()));
+    let content_type = content_type.map(|kind| kind.to_ascii_lowercase());
+    if !content_type.as_deref().is_none_or(is_json) {
+        return Err(StatusCode::UNSUPPORTED_MEDIA_TYPE.into_response());
+    }
+    check_content_encoding(headers).map_err(|error| ApiError::from(error).into_response())?;
+    let bytes =
+        Bytes::from_request(request, state).await.map_err(axum::response::IntoResponse::into_response)?;
+    let charset = content_type.as_deref().and_then(charset).map(str::to_owned);
+    Ok((bytes, charset))
 }
 
 /// Fails if a body is compressed: bodies are never decompressed.

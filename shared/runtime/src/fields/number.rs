@@ -38,6 +38,27 @@ impl Fields {
         number
     }
 
+    /// Returns a whole number of a body within these bounds; `None` if it is missing or `null`. `unit` is what it
+    /// counts, as in "seconds".
+    pub fn optional_whole_within(
+        &mut self,
+        name: &'static str,
+        unit: &str,
+        bounds: RangeInclusive<i64>,
+    ) -> Option<i64> {
+        let (least, most) = (*bounds.start(), *bounds.end());
+        if self.note_optional(name, || json!({ "type": "integer", "minimum": least, "maximum": most })) {
+            return None;
+        }
+        let expected = format!("a whole number of {unit} from {least} to {most}");
+        let number = self.whole_as(name, &expected)?;
+        if !bounds.contains(&number) {
+            self.wrong(name, &format!("must be {expected}"));
+            return None;
+        }
+        Some(number)
+    }
+
     /// Returns a list of whole numbers of a body; an empty one if it is missing or `null`. `what` is what they
     /// are, as in "notifications".
     pub fn whole_numbers(&mut self, name: &'static str, what: &str, most: usize) -> Vec<i64> {

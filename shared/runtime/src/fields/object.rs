@@ -1,6 +1,7 @@
 //! Reads of objects within a body.
 
 use messenger_core::{Error, Result, error::Problem};
+use serde_json::{json, value::RawValue};
 
 use super::{Fields, RawField, Source, body};
 
@@ -38,6 +39,35 @@ impl Fields {
         }
         self.read.insert(name);
         self.object(name, parser)
+    }
+
+    /// Returns the objects of a required list, each read by its own parser. A wrong object does not fail the
+    /// others. `what` is what they are, as in "notifications".
+    pub fn objects<T>(
+        &mut self,
+        name: &'static str,
+        what: &str,
+        most: usize,
+        parser: impl Fn(Self) -> Result<T>,
+    ) -> Vec<Result<T>> {
+        if self.notes.is_some() {
+            let items = Self::describe(Source::Body, parser).object();
+            let list = json!({ "type": "array", "minItems": 1, "maxItems": most, "items": items });
+            self.note_required(name, || list);
+            return Vec::new();
+        }
+        self.read.insert(name);
+        let list = self.json(name).map(|raw| serde_json::from_str::<Vec<Box<RawValue>>>(raw.get()));
+        let problem = match list {
+            Some(Ok(list)) if (1..=most).contains(&list.len()) => {
+                return list.iter().map(|raw| parser(Self::from_json(raw.get().as_bytes())?)).collect();
+            }
+            Some(Ok(list)) => format!("must have 1 to {most} {what}, has {}", list.len()),
+            Some(Err(_)) => format!("must be a list of {what}"),
+            None => format!("is required: a list of {what}"),
+        };
+        self.wrong(name, &problem);
+        Vec::new()
     }
 
     /// Returns an object of a body; `None` if it is missing, `null` or wrong.

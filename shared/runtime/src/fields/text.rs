@@ -20,6 +20,25 @@ impl Fields {
         self.required(name, most, text)
     }
 
+    /// Returns a text that other fields make necessary, which must not be blank then; `None` if it is missing,
+    /// `null` or blank while it is not needed.
+    pub fn text_if_needed(&mut self, name: &'static str, most: usize, is_needed: bool) -> Option<String> {
+        if self.note_optional(name, || text(most)) {
+            return None;
+        }
+        let text = self.text_within(name, most);
+        self.if_needed(name, most, text, is_needed)
+    }
+
+    /// Returns the same for a name, in its normal form ([`name::normal`]).
+    pub fn name_if_needed(&mut self, name: &'static str, most: usize, is_needed: bool) -> Option<String> {
+        if self.note_optional(name, || text(most)) {
+            return None;
+        }
+        let text = self.name(name, most);
+        self.if_needed(name, most, text, is_needed)
+    }
+
     /// Returns an optional text; `None` if it is missing or `null`. Half of a surrogate pair in it reads as
     /// U+FFFD.
     pub fn optional_text(&mut self, name: &'static str, most: usize) -> Option<String> {
@@ -141,6 +160,19 @@ impl Fields {
             None => self.wrong(name, &format!("is required: text of 1 to {most} characters")),
         }
         String::new()
+    }
+
+    fn if_needed(
+        &mut self,
+        name: &'static str,
+        most: usize,
+        text: Option<String>,
+        is_needed: bool,
+    ) -> Option<String> {
+        if is_needed && !self.is_wrong(name) {
+            return Some(self.required(name, most, text));
+        }
+        text.filter(|text| !name::is_blank(text))
     }
 
     pub(super) fn within(&mut self, name: &'static str, most: usize, text: String) -> Option<String> {

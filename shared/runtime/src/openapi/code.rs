@@ -64,6 +64,9 @@ codes! {
     NOT_RETRYABLE = 409 "not_retryable": "the notification is pending or sent";
     NOT_CANCELLABLE = 409 "not_cancellable": "the notification is not pending any more";
     NOT_HELD = 409 "not_held": "the notification is no held direct message";
+    EPISODE_OVER = 409 "episode_over": "the alarm is in another episode now";
+    STATE_CHANGED = 409 "state_changed": "the alarm has changed since `revision`";
+    NOT_ACKNOWLEDGED = 409 "not_acknowledged": "the alarm has no acknowledgement to withdraw";
     NUMBER_CHANGED = 409 "number_changed": "the filter matches another number of notifications now";
     VERSION_MISMATCH = 412 "version_mismatch": "it has changed since: `version` is the present version";
     BODY_TOO_LARGE = 413 "body_too_large": "the body is too large; the connection closes";
@@ -74,6 +77,7 @@ codes! {
     INVALID_REQUEST = 422 "invalid_request": "fields are wrong: `errors` names each";
     INVALID_JSON = 422 "invalid_json": "the body is no JSON object in UTF-8";
     INVALID_TARGET = 422 "invalid_target": "the fields do not determine the recipients";
+    DEDUP_KEY_REQUIRED = 422 "dedup_key_required": "the event action is about an alarm: name it";
     IDEMPOTENCY_MISMATCH = 422 "idempotency_mismatch": "the key belongs to another request";
     UNKNOWN_USER = 422 "unknown_user": "users do not exist: `errors` names each";
     RATE_LIMITED = 429 "rate_limited": "a limit is reached";

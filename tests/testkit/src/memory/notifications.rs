@@ -8,7 +8,7 @@ use std::{
 use async_trait::async_trait;
 use jiff::Timestamp;
 use messenger_core::{
-    Result,
+    Error, Result,
     event::{Kind, NewEvent},
     id::{NotificationId, TenantId},
     notification::{
@@ -91,6 +91,20 @@ impl Stored {
 impl Notifications for Memory {
     async fn accept(&self, entry: NewNotification) -> Result<AcceptOutcome> {
         self.act("storing a notification", |state| state.accept(entry)).await
+    }
+
+    async fn accept_all(&self, entries: Vec<NewNotification>) -> Vec<Result<AcceptOutcome>> {
+        let count = entries.len();
+        let stored = self.act("storing notifications", |state| {
+            entries.into_iter().map(|entry| Ok(state.accept(entry))).collect()
+        });
+        match stored.await {
+            Ok(outcomes) => outcomes,
+            Err(error) => {
+                let failed = || Error::internal("storing notifications", error.to_string());
+                (0..count).map(|_| Err(failed())).collect()
+            }
+        }
     }
 
     async fn find(&self, tenant: TenantId, id: NotificationId) -> Result<Option<Notification>> {

@@ -11,7 +11,7 @@ use std::{
 use tokio::{
     runtime::Handle,
     task::JoinHandle,
-    time::{Instant, timeout_at},
+    time::{Instant, timeout, timeout_at},
 };
 use tracing::Instrument as _;
 
@@ -95,6 +95,25 @@ impl Delivery {
                 // It is stored; only its state is not known.
                 Ok(Err(_)) | Err(_) => notification,
             },
+        }
+    }
+
+    /// Waits until the message of the episode that begins with a notification is delivered, within the caller's
+    /// wait budget. A worker delivers it.
+    pub(crate) async fn wait_for_root(
+        &self,
+        notification: Notification,
+        queue_state: QueueState,
+        wait: Duration,
+    ) -> Notification {
+        let is_held = notification.reason.as_deref() == Some(reason::RECIPIENT_NOT_PROVISIONED);
+        if is_held || wait.is_zero() || queue_state == QueueState::BackingOff {
+            return notification;
+        }
+        match timeout(wait, self.watch(notification.clone())).await {
+            Ok(Ok(delivered)) => delivered,
+            // It is stored; only its state is not known.
+            Ok(Err(_)) | Err(_) => notification,
         }
     }
 

@@ -1,11 +1,15 @@
 //! Idempotency keys, and the fingerprint by which a repeated request is recognised.
 
+use std::time::Duration;
+
 use serde::Serialize;
 
 use crate::domain::{
+    alarm::{Action, NewAlarmInput},
     error::{Error, Result},
     id,
     notification::{Draft, Priority, Target},
+    time::Rfc3339,
 };
 
 /// The prefix of fingerprints of parsed requests.
@@ -35,12 +39,25 @@ struct Request<'a> {
     entity: Option<(&'a str, String)>,
     target_user: Option<&'a str>,
     priority: Priority,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    alarm: Option<AlarmRequest<'a>>,
+}
+
+/// The hashed fields of the input of an alarm.
+#[derive(Serialize)]
+struct AlarmRequest<'a> {
+    dedup_key: Option<&'a str>,
+    event_action: &'static str,
+    ack_required: bool,
+    ack_expires_after: Option<Duration>,
+    resolve_after: Option<Duration>,
+    occurred_at: Option<Rfc3339>,
 }
 
 impl Idempotency {
     /// Returns the key with the fingerprint of the parsed request. The order of JSON fields and the notation
     /// of values do not matter.
-    pub fn of(key: String, draft: &Draft) -> Result<Self> {
+    pub fn of(key: String, draft: &Draft, alarm: Option<&NewAlarmInput>) -> Result<Self> {
         let request = serde_json::to_string(&Request {
             source_app: &draft.source_app,
             event_type: &draft.event_type,
@@ -53,6 +70,7 @@ impl Idempotency {
                 _ => None,
             },
             priority: draft.priority,
+            alarm: alarm.map(AlarmRequest::from),
         });
         let request =
             request.map_err(|error| Error::invalid("", format!("cannot be written as JSON: {error}")))?;
@@ -67,5 +85,22 @@ impl Idempotency {
     pub(crate) fn repeats(&self, first: &str) -> bool {
         let is_of_bytes = first.len() == DIGEST && first.bytes().all(|digit| digit.is_ascii_hexdigit());
         is_of_bytes || self.fingerprint == first
+    }
+}
+
+impl<'a> From<&'a NewAlarmInput> for AlarmRequest<'a> {
+    fn from(input: &'a NewAlarmInput) -> Self {
+        let trigger = match &input.action {
+            Action::Trigger(trigger) => Some(trigger),
+            _ => None,
+        };
+        Self {
+            dedup_key: input.dedup_key.as_deref(),
+            event_action: input.action.kind().as_str(),
+            ack_required: trigger.is_some_and(|trigger| trigger.ack.is_required),
+            ack_expires_after: trigger.and_then(|trigger| trigger.ack.expires_after),
+            resolve_after: trigger.and_then(|trigger| trigger.resolve_after),
+            occurred_at: input.occurred_at.map(Rfc3339),
+        }
     }
 }

@@ -9,7 +9,7 @@ use crate::domain::{
     message::replacement,
     name,
     notification::Priority,
-    rendering::{MARK, MARKER, fitted, marker, mentions, text, title},
+    rendering::{MARK, MARKER, fitted, marker, mentions, msg_type, text, title},
 };
 
 /// The field of the content with the id of the alarm and the number of its episode.
@@ -61,8 +61,7 @@ impl AlarmMessage<'_> {
 
     fn content(&self, heading: &str, body: Option<&str>, has_html: bool) -> Value {
         let draft = &self.episode.draft;
-        let msg_type = if draft.priority == Priority::Low { "m.notice" } else { "m.text" };
-        let mut content = text(msg_type, heading, body, has_html);
+        let mut content = text(msg_type(draft.priority), heading, body, has_html);
         content[MARKER] = marker(draft);
         content[ALARM_MARKER] = json!({ "id": self.alarm, "episode": self.episode.number });
         content["m.mentions"] = mentions(draft.priority, self.recipient);

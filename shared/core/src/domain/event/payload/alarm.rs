@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::domain::{
-    alarm::{self, Acknowledgement, ClearedBy, Clearing, Operator},
+    alarm::{self, Acknowledgement, ClearedBy, Clearing, Episode, Operator},
     id::{AlarmId, HubUserId, NotificationId, RoomId},
     name,
     notification::{Draft, EntityId, Priority, Target},
@@ -19,31 +19,22 @@ pub struct AlarmChanged {
     pub alarm: Alarm,
 }
 
-/// An alarm, with its newest episode. An alarm whose fault was never reported is `normal` and has the episode 0.
+/// An alarm with an episode of it, which is the newest one.
 #[derive(Debug, Clone, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Alarm {
     /// Its id.
-    pub id: AlarmId,
+    id: AlarmId,
     /// The name of the satellite.
-    pub source_app: String,
+    source_app: String,
     /// The name of the fault within the satellite.
-    pub dedup_key: String,
+    dedup_key: String,
     /// The state (ISA-18.2).
-    pub state: alarm::State,
-    /// The number of the newest episode.
-    pub episode: i64,
+    state: alarm::State,
+    /// The number of the episode, beginning with 1.
+    episode: i64,
     /// The number of changes so far. Of two objects of an alarm, the one with the greater revision is newer.
-    pub revision: i64,
-    /// The newest episode; `None` before the first trigger.
-    #[serde(flatten, skip_serializing_if = "Option::is_none")]
-    details: Option<Episode>,
-}
-
-/// The newest episode of an alarm.
-#[derive(Debug, Clone, Serialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "AlarmEpisode"))]
-struct Episode {
+    revision: i64,
     /// The satellite's own type of event.
     event_type: String,
     /// One line, as readers see it.
@@ -137,25 +128,16 @@ struct Cleared {
 }
 
 impl Alarm {
-    /// Returns the object of an alarm at this time. `room` is that of its newest episode.
-    pub fn of(alarm: &alarm::Alarm, room: Option<&RoomId>, now: Timestamp) -> Self {
-        let is_chattering = alarm.chattering.is_on(now);
+    /// Returns the object of an alarm with this episode, at this time. `room` is that of the episode.
+    pub fn of(alarm: &alarm::Alarm, episode: &Episode, room: Option<&RoomId>, now: Timestamp) -> Self {
+        let draft = &episode.draft;
         Self {
             id: alarm.id,
             source_app: alarm.key.source_app.clone(),
             dedup_key: alarm.key.dedup_key.clone(),
-            state: alarm.state(),
-            episode: alarm.episode_number(),
+            state: episode.state,
+            episode: episode.number,
             revision: alarm.revision,
-            details: alarm.episode.as_ref().map(|episode| Episode::of(episode, room, is_chattering)),
-        }
-    }
-}
-
-impl Episode {
-    fn of(episode: &alarm::Episode, room: Option<&RoomId>, chattering: bool) -> Self {
-        let draft = &episode.draft;
-        Self {
             event_type: draft.event_type.clone(),
             title: draft.shown_title(),
             body: draft.shown_body(),
@@ -167,7 +149,7 @@ impl Episode {
             room_id: room.cloned(),
             notification_id: episode.notification,
             occurrences: episode.occurrences,
-            chattering,
+            chattering: alarm.chattering.is_on(now),
             stale: episode.is_stale,
             started_at: episode.started_at,
             active_since: episode.active_since,

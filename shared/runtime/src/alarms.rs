@@ -1,0 +1,57 @@
+//! The JSON of acts on alarms.
+
+use messenger_core::{
+    Result,
+    alarm::{ActKind, AlarmAct, Expected},
+    app::alarms::ActResult,
+    event::payload,
+};
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use crate::{
+    fields::Fields,
+    openapi::code::{self, Code},
+};
+
+/// Longest comment, in characters.
+const COMMENT_MAX: usize = 2000;
+
+/// The problems of an act on an alarm.
+pub const ACT_REFUSED: &[Code] = &[code::READ_ONLY_ROLE, code::EPISODE_OVER, code::STATE_CHANGED];
+
+/// An alarm after an act.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "AlarmAfterAct")]
+pub struct AlarmAfterAct {
+    /// The alarm.
+    alarm: payload::Alarm,
+    /// Whether the act has changed it; false if it was already so, or if the alarm is normal.
+    changed: bool,
+}
+
+impl From<ActResult> for AlarmAfterAct {
+    fn from(result: ActResult) -> Self {
+        Self { alarm: result.alarm, changed: result.is_changed }
+    }
+}
+
+/// Parses an act that may have a comment.
+pub fn act(kind: ActKind, mut fields: Fields) -> Result<AlarmAct> {
+    let comment = fields.optional_text("comment", COMMENT_MAX);
+    finish(kind, comment, fields)
+}
+
+/// Parses a comment.
+pub fn comment(mut fields: Fields) -> Result<AlarmAct> {
+    let comment = fields.required_text("comment", COMMENT_MAX);
+    finish(ActKind::Comment, Some(comment), fields)
+}
+
+fn finish(kind: ActKind, comment: Option<String>, mut fields: Fields) -> Result<AlarmAct> {
+    let expected = Expected { episode: fields.whole("episode"), revision: fields.whole("revision") };
+    fields.refuse_misspelt();
+    fields.finish()?;
+    let comment = comment.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty());
+    Ok(AlarmAct { kind, expected, comment })
+}
