@@ -21,12 +21,13 @@ use serde_json::Value;
 use crate::upstream::Upstream;
 
 /// The groups of endpoints, with their paths and their routes.
-const GROUPS: [Group; 10] = [
+const GROUPS: [Group; 11] = [
     Group {
         name: "NOTIFICATIONS",
         paths: &["/api/v1/notifications"],
         routes: messenger_notifications::routes,
     },
+    Group { name: "ALARMS", paths: &["/api/v1/alarms"], routes: messenger_alarms::routes },
     Group { name: "EVENTS", paths: &["/api/v1/events/stream", "/client"], routes: messenger_events::routes },
     Group { name: "POLL", paths: &["/api/v1/events/poll"], routes: messenger_poll::routes },
     Group { name: "MESSAGES", paths: &["/api/v1/messages"], routes: messenger_messages::routes },

@@ -16,8 +16,19 @@ pub const WORKER: &str = "messenger-worker";
 /// The localpart of the service's bot.
 pub const BOT: &str = "messenger";
 /// The functions, each with a program of its own. The worker and the router are none.
-pub const FUNCTIONS: [&str; 10] =
-    ["admin", "appservice", "events", "health", "messages", "notifications", "poll", "rooms", "users", "web"];
+pub const FUNCTIONS: [&str; 11] = [
+    "admin",
+    "alarms",
+    "appservice",
+    "events",
+    "health",
+    "messages",
+    "notifications",
+    "poll",
+    "rooms",
+    "users",
+    "web",
+];
 /// The path that answers 200 once a program accepts requests.
 pub const LIVEZ: &str = "/livez";
 /// The time limit of a program for its start on a busy machine.

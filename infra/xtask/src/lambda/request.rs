@@ -36,6 +36,7 @@ impl FirstRequest {
 pub(super) fn of(function: &str) -> Result<Option<FirstRequest>> {
     let path = match function {
         "admin" => "/api/v1/admin/stats",
+        "alarms" => "/api/v1/alarms",
         "appservice" => "/_matrix/app/v1/transactions/1",
         "events" => "/api/v1/events/stream",
         "health" => "/api/v1/health",
