@@ -2,6 +2,7 @@
 #![expect(clippy::expect_used, reason = "a failed expectation fails the test")]
 
 mod accounts;
+mod alarm_calls;
 mod alarms;
 mod authorization;
 mod closing;
