@@ -48,7 +48,9 @@ pub use accounts::{Accounts, ExternalAccounts};
 pub use admin::{
     AdminNotifications, AdminPorts, AdminRooms, AdminStatistics, AdminUsers, AuditLog, BulkActs, GivenName,
 };
-pub use alarm_outbox::{AlarmMessageDue, AlarmOutbox, RootAttempt, RootMessage, SentAlarmMessage};
+pub use alarm_outbox::{
+    AlarmMessageDue, AlarmOutbox, MessageOfAlarm, RootAttempt, RootMessage, SentAlarmMessage,
+};
 pub use alarms::{AlarmChange, Alarms, LoadedAlarm};
 pub use clock::Clock;
 pub use closed_rooms::{ClosedRoomWatcher, ClosedRooms};

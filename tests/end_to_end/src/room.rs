@@ -142,11 +142,12 @@ impl Matrix {
         None
     }
 
-    /// Returns the events that have notified this user, newest first, according to Synapse.
+    /// Returns the messages that have notified this user, newest first, according to Synapse.
     pub async fn notified(&self) -> Vec<String> {
         let stored = self.call(Method::GET, "/notifications?limit=50", None).await;
         let stored = stored["notifications"].as_array().expect("a list").iter();
-        stored.filter_map(|one| one["event"]["event_id"].as_str().map(str::to_owned)).collect()
+        let messages = stored.filter(|one| one["event"]["type"] == "m.room.message");
+        messages.filter_map(|one| one["event"]["event_id"].as_str().map(str::to_owned)).collect()
     }
 
     /// Returns the client's present sync token (`next_batch`).

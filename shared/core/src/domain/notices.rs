@@ -49,6 +49,14 @@ pub(crate) fn only_reads(name: &str) -> String {
     )
 }
 
+/// Returns the notice for a user who acts on the message of an earlier episode.
+pub(crate) fn episode_over(name: &str) -> String {
+    format!(
+        "{name}: Das war eine frühere Störung. Bitte auf die neueste Meldung des Alarms antworten.\n\n\
+         {name}: that was an earlier fault. Please reply to the latest message of the alarm."
+    )
+}
+
 /// Returns the content of `m.room.message`. Its type `m.notice` makes no phone ring.
 pub(crate) fn content(body: &str) -> Value {
     json!({ "msgtype": "m.notice", "body": body })

@@ -44,6 +44,15 @@ pub struct RootMessage {
     pub event: EventId,
 }
 
+/// The episode of a message of an alarm.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MessageOfAlarm {
+    /// The episode.
+    pub of: EpisodeId,
+    /// Whether it is the newest episode of its alarm.
+    pub is_newest: bool,
+}
+
 /// An attempt to send a root message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RootAttempt {
@@ -108,7 +117,7 @@ pub trait AlarmOutbox: Send + Sync {
     async fn back_off(&self, queue: &RoomQueue, delay: Option<Duration>) -> Result<()>;
 
     /// Returns the episode of which this is a message; `None` for any other message.
-    async fn alarm_of(&self, room: &RoomId, event: &EventId) -> Result<Option<EpisodeId>>;
+    async fn alarm_of(&self, room: &RoomId, event: &EventId) -> Result<Option<MessageOfAlarm>>;
 
     /// Returns the episode that a user has acknowledged by this reaction or reply, also before a change has
     /// consumed it; `None` for any other event.

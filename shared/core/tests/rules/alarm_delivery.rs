@@ -307,3 +307,18 @@ async fn an_act_counts_although_the_sender_of_the_root_message_was_killed() {
     }
     panic!("the work takes more steps");
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_act_on_an_earlier_episode_is_refused_and_answered_once() {
+    let messenger = messenger().build();
+    let earlier = begun(&messenger, &[("anna", Role::User)]).await;
+    act(&messenger, Action::Cancel).await;
+    pass(&messenger, REOPEN_WITHIN.unsigned_abs() + Duration::from_secs(1)).await;
+    trigger(&messenger, draft("Öldruck")).await;
+    messenger.work().await;
+    react(&messenger, "anna", &earlier).await;
+    reply(&messenger, "anna", &earlier, "quittiert").await;
+    assert_eq!(state(&messenger).await, State::ActiveUnack);
+    let notices = lines(&messenger).into_iter().filter(|line| line.contains("frühere Störung"));
+    assert_eq!(notices.count(), 1);
+}

@@ -8,7 +8,9 @@ use messenger_core::{
     alarm::{EpisodeId, RingReason},
     error::Failure,
     id::{AlarmId, EventId, HubUserId, NotificationId, RingId, RoomId, TenantId},
-    port::{AlarmMessageDue, AlarmOutbox, RoomQueue, RootAttempt, RootMessage, SentAlarmMessage},
+    port::{
+        AlarmMessageDue, AlarmOutbox, MessageOfAlarm, RoomQueue, RootAttempt, RootMessage, SentAlarmMessage,
+    },
 };
 use tokio_postgres::{Row, types::ToSql};
 
@@ -66,8 +68,10 @@ const BACK_OFF: &str = "update outbox_queues
             * coalesce($2, least(300, 2 ^ least(attempts, 9)) * (0.75 + random() * 0.25)),
         attempts = attempts + 1, lease_until = '-infinity'
     where name = $1";
-const ALARM_OF: &str =
-    "select alarm_id, episode from alarm_messages where event_id = $1 and matrix_room_id = $2";
+const ALARM_OF: &str = "select message.alarm_id, message.episode, alarm.episode = message.episode
+    from alarm_messages message
+    join alarms alarm on alarm.id = message.alarm_id
+    where message.event_id = $1 and message.matrix_room_id = $2";
 const ACKNOWLEDGED_BY: &str = "select alarm_id, episode from alarm_inputs
     where event_id = $1 and hub_user_id = $2 and action = 'acknowledge'
     union all
@@ -127,10 +131,10 @@ impl AlarmOutbox for PgStore {
         self.database.execute("postponing a room queue", BACK_OFF, &[&queue.name, &delay]).await.map(drop)
     }
 
-    async fn alarm_of(&self, room: &RoomId, event: &EventId) -> Result<Option<EpisodeId>> {
+    async fn alarm_of(&self, room: &RoomId, event: &EventId) -> Result<Option<MessageOfAlarm>> {
         let parameters: [&(dyn ToSql + Sync); 2] = [&event.as_str(), &room.as_str()];
         let row = self.database.query_opt("looking for a message of an alarm", ALARM_OF, &parameters).await?;
-        Ok(row.as_ref().map(episode_id))
+        Ok(row.map(|row| MessageOfAlarm { of: episode_id(&row), is_newest: row.get(2) }))
     }
 
     async fn acknowledged_by(&self, event: &EventId, user: &HubUserId) -> Result<Option<EpisodeId>> {

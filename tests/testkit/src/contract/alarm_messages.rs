@@ -12,8 +12,8 @@ use messenger_core::{
     id::{EventId, NotificationId, Position, RingId},
     notification::{Draft, NewNotification, Notification, Priority, Status},
     port::{
-        AlarmChange, AlarmMessageDue, Change, IngestedEvent, QueueRelease, RoomQueue, RootMessage,
-        SentAlarmMessage,
+        AlarmChange, AlarmMessageDue, Change, IngestedEvent, MessageOfAlarm, QueueRelease, RoomQueue,
+        RootMessage, SentAlarmMessage,
     },
 };
 use serde_json::json;
@@ -114,7 +114,8 @@ pub async fn a_root_message_tells_all_inputs_until_then(store: &dyn AlarmStore) 
     }
     assert_eq!(due(store, &queue).await?, []);
     let of = store.ports().alarm_outbox.alarm_of(&room("!1"), &EventId::new("$root")).await?;
-    assert_eq!(of, Some(EpisodeId { alarm: sent.alarm, episode: 1 }));
+    let newest = |alarm| MessageOfAlarm { of: EpisodeId { alarm, episode: 1 }, is_newest: true };
+    assert_eq!(of, Some(newest(sent.alarm)));
     assert_eq!(store.ports().alarm_outbox.alarm_of(&room("!2"), &EventId::new("$root")).await?, None);
     release(store, &queue).await?;
     assert_eq!(store.ports().outbox.claim(LONG).await?, None);
@@ -235,7 +236,7 @@ pub async fn a_sent_ring_is_a_message_of_its_alarm(store: &dyn AlarmStore) -> Re
     outbox.rung(ring, &room("!1"), Some(&EventId::new("$ring"))).await?;
     assert_eq!(
         outbox.alarm_of(&room("!1"), &EventId::new("$ring")).await?,
-        Some(EpisodeId { alarm: root.alarm, episode: 1 })
+        Some(MessageOfAlarm { of: EpisodeId { alarm: root.alarm, episode: 1 }, is_newest: true })
     );
     assert_eq!(due(store, &queue).await?.into_iter().filter(|message| message.ring.is_some()).count(), 0);
     assert!(!outbox.begin_ring(ring).await?);
@@ -390,7 +391,8 @@ pub async fn a_message_of_an_alarm_is_known_from_its_room(store: &dyn AlarmStore
     let foreign =
         IngestedEvent { tenant: OTHER_TENANT, alarm: Some(AlarmPart::Message(of)), ..message("$foreign") };
     ports.messages.ingest(&[ring, foreign]).await?;
-    assert_eq!(ports.alarm_outbox.alarm_of(&room("!1"), &EventId::new("$ring")).await?, Some(of));
+    let known = ports.alarm_outbox.alarm_of(&room("!1"), &EventId::new("$ring")).await?;
+    assert_eq!(known, Some(MessageOfAlarm { of, is_newest: true }));
     assert_eq!(ports.alarm_outbox.alarm_of(&room("!1"), &EventId::new("$foreign")).await?, None);
     Ok(())
 }

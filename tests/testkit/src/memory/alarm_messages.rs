@@ -15,7 +15,10 @@ use messenger_core::{
     },
     event::Audience,
     id::{AlarmId, EventId, HubUserId, NotificationId, RingId, RoomId, TenantId},
-    port::{AlarmMessageDue, AlarmOutbox, Delivered, RoomQueue, RootAttempt, RootMessage, SentAlarmMessage},
+    port::{
+        AlarmMessageDue, AlarmOutbox, Delivered, MessageOfAlarm, RoomQueue, RootAttempt, RootMessage,
+        SentAlarmMessage,
+    },
 };
 
 use super::{Memory, State};
@@ -379,10 +382,14 @@ impl AlarmOutbox for Memory {
         .await
     }
 
-    async fn alarm_of(&self, room: &RoomId, event: &EventId) -> Result<Option<EpisodeId>> {
+    async fn alarm_of(&self, room: &RoomId, event: &EventId) -> Result<Option<MessageOfAlarm>> {
         self.act("looking for a message of an alarm", |state| {
-            let of = state.alarm_messages.messages.get(event).filter(|(of, ..)| of == room);
-            of.map(|(_, alarm, episode)| EpisodeId { alarm: *alarm, episode: *episode })
+            let (_, alarm, episode) =
+                state.alarm_messages.messages.get(event).filter(|(of, ..)| of == room)?;
+            let of = EpisodeId { alarm: *alarm, episode: *episode };
+            let episodes = state.alarm_messages.episodes.range((of.alarm, 0)..=(of.alarm, i64::MAX));
+            let newest = episodes.map(|((_, number), _)| *number).next_back();
+            Some(MessageOfAlarm { of, is_newest: newest == Some(of.episode) })
         })
         .await
     }

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 
 use crate::{
     domain::{
-        alarm::{Action, AlarmPart, Expected, Input, InputSource, Operator, matrix_act},
+        alarm::{Action, AlarmPart, EpisodeId, Expected, Input, InputSource, Operator, matrix_act},
         error::Result,
         id::{EventId, TenantId},
         message::People,
@@ -34,15 +34,14 @@ impl Ingest {
         let Some(user) = people.get(&event.sender).filter(|user| user.tenant() == tenant) else {
             return Ok(None);
         };
-        let room = &event.room_id;
         let (of, source, action, comment) = match &event.content {
             Content::Reaction { of, key } if matrix_act::is_acknowledgement(key) => {
-                (self.alarms.alarm_of(room, of).await?, &event.event_id, Action::Acknowledge, None)
+                (self.episode_of(event, of, user).await?, &event.event_id, Action::Acknowledge, None)
             }
             Content::Message(content) => {
                 let Some(of) = &content.reply_to else { return Ok(None) };
                 let (action, comment) = matrix_act::of_reply(&content.body);
-                (self.alarms.alarm_of(room, of).await?, &event.event_id, action, comment)
+                (self.episode_of(event, of, user).await?, &event.event_id, action, comment)
             }
             Content::Redacted { of } => {
                 (self.alarms.acknowledged_by(of, user.id()).await?, of, Action::Unacknowledge, None)
@@ -51,13 +50,33 @@ impl Ingest {
         };
         let Some(of) = of else { return Ok(None) };
         if user.identity.role == Role::Viewer {
-            // The transaction id makes it one notice for this user.
             let kind = format!("viewer {}", user.id());
-            self.notices.post(room, &kind, &notices::only_reads(&user.display_name)).await?;
+            self.answer(event, &kind, &notices::only_reads(&user.display_name)).await?;
             return Ok(None);
         }
         let episode = Some(of.episode);
         Ok(Some(AlarmPart::Input(of.alarm, input(user, source, action, episode, comment))))
+    }
+
+    /// Returns the episode of a message of an alarm; `None` for any other message. If it is not the newest one, a
+    /// notice says to the user that their act does not count: the alarm refuses it.
+    ///
+    /// The transaction id of a notice makes it one for each user.
+    async fn episode_of(&self, event: &RoomEvent, of: &EventId, user: &User) -> Result<Option<EpisodeId>> {
+        let Some(message) = self.alarms.alarm_of(&event.room_id, of).await? else { return Ok(None) };
+        if !message.is_newest && user.identity.role != Role::Viewer {
+            let kind = format!("episode over {}", user.id());
+            self.answer(event, &kind, &notices::episode_over(&user.display_name)).await?;
+        }
+        Ok(Some(message.of))
+    }
+
+    /// Posts a notice because of an event, which may come again later, when it would be wrong.
+    async fn answer(&self, event: &RoomEvent, kind: &str, text: &str) -> Result<()> {
+        if self.messages.is_ingested(&event.event_id).await? {
+            return Ok(());
+        }
+        self.notices.post(&event.room_id, kind, text).await
     }
 }
 
