@@ -17,6 +17,8 @@ const QUEUES: usize = 16;
 const ACCOUNTS: usize = 8;
 /// The interval at which work is looked for without a signal.
 const POLL: Duration = Duration::from_secs(1);
+/// The shortest time between two looks for alarms: most signals are about other work.
+const STEP_INTERVAL: Duration = Duration::from_millis(100);
 /// The interval at which the homeserver is pinged while deliveries back off.
 const PROBE: Duration = Duration::from_secs(1);
 /// The longest time for which the homeserver may hold a `/sync` without events.
@@ -53,13 +55,13 @@ impl Activity {
 /// Runs all loops until the future is dropped. They note found work in `activity`.
 pub(crate) async fn run(app: &App, worker: &str, activity: &Activity) {
     let messenger = &app.messenger;
-    let (accounts, pending_leaves) = (Notify::new(), Notify::new());
+    let (accounts, pending_leaves, alarms) = (Notify::new(), Notify::new(), Notify::new());
     tokio::select! {
-        never = deliver(messenger, [&accounts, &pending_leaves], activity) => match never {},
+        never = deliver(messenger, [&accounts, &pending_leaves, &alarms], activity) => match never {},
         never = provision(messenger, &accounts, activity) => match never {},
         never = withdraw(messenger, &pending_leaves, activity) => match never {},
         never = retry_after_outage(messenger, activity) => match never {},
-        never = step_alarms(messenger, activity) => match never {},
+        never = step_alarms(messenger, &alarms, activity) => match never {},
         never = maintain(messenger) => match never {},
         never = reconcile(messenger, worker, activity) => match never {},
         never = search(messenger, worker, activity) => match never {},
@@ -76,7 +78,7 @@ async fn relay(app: &App, worker: &str, activity: &Activity) {
 }
 
 /// Drains room queues as they become due. Wakes the other loops whenever there may be work for them.
-async fn deliver(messenger: &Messenger, others: [&Notify; 2], activity: &Activity) -> Infallible {
+async fn deliver(messenger: &Messenger, others: [&Notify; 3], activity: &Activity) -> Infallible {
     let mut queues = JoinSet::new();
     let mut failures = Failures::new("claiming a room queue failed");
     loop {
@@ -179,12 +181,19 @@ async fn retry_after_outage(messenger: &Messenger, activity: &Activity) -> Infal
 }
 
 /// Applies the inputs of alarms that their calls did not apply, and the deadlines that have passed.
-async fn step_alarms(messenger: &Messenger, activity: &Activity) -> Infallible {
+///
+/// Deadlines do not wait for a signal, which does not come while all room queues wait for the homeserver.
+async fn step_alarms(messenger: &Messenger, wake: &Notify, activity: &Activity) -> Infallible {
     let mut failures = Failures::new("stepping due alarms failed; retrying");
     loop {
-        match failures.log(messenger.alarms().apply_due().await) {
-            Some(1..) => activity.note(),
-            Some(0) | None => sleep(POLL).await,
+        if let Some(1..) = failures.log(messenger.alarms().apply_due().await) {
+            activity.note();
+            continue;
+        }
+        sleep(STEP_INTERVAL).await;
+        tokio::select! {
+            () = wake.notified() => {}
+            () = sleep(POLL) => {}
         }
     }
 }
