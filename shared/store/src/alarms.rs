@@ -56,7 +56,7 @@ const CLAIM_DUE: &str = "with due as materialized (
     ), claimed as materialized (
         select alarm.id, due.since from due join alarms alarm using (id)
         where alarm.lease_until <= now()
-        order by due.since limit $2 for update of alarm skip locked
+        order by due.since limit $2 for no key update of alarm skip locked
     ), leased as (
         update alarms set lease_until = now() + $1 * interval '1 second'
         from claimed where alarms.id = claimed.id

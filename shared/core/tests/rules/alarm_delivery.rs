@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use messenger_core::{
     alarm::{
-        AckRule, Action, AlarmKey, Expected, Input, InputSource, NewAlarmInput, Operator, State, Trigger,
-        step,
+        AckRule, Action, AlarmKey, Expected, Input, InputSource, NewAlarmInput, Operator, REOPEN_WITHIN,
+        State, Trigger, step,
     },
     id::{EventId, MatrixUserId, RoomId},
     notification::{AcceptOutcome, Draft, NewNotification, Notification, Priority, Status, reason},
