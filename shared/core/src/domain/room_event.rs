@@ -90,11 +90,15 @@ pub enum Content {
 }
 
 impl RoomEvent {
-    /// Returns whether this event redacts an event of the batch, or ends a membership that began in it. The
-    /// batch must then be stored before this event is interpreted.
-    pub(crate) fn undoes_one_of<'e>(&self, mut batch: impl Iterator<Item = &'e Self>) -> bool {
+    /// Returns whether this event redacts an event of the batch, acts on a message of an alarm in it, or ends a
+    /// membership that began in it. The batch must then be stored before this event is interpreted.
+    pub(crate) fn needs_one_of<'e>(&self, mut batch: impl Iterator<Item = &'e Self>) -> bool {
         batch.any(|event| match (&self.content, &event.content) {
             (Content::Redacted { of }, _) => event.event_id == *of,
+            (Content::Reaction { of, .. }, _) => event.alarm.is_some() && event.event_id == *of,
+            (Content::Message(message), _) => {
+                event.alarm.is_some() && message.reply_to.as_ref() == Some(&event.event_id)
+            }
             (Content::Left(out), Content::Joined(into)) => out == into && self.room_id == event.room_id,
             _ => false,
         })

@@ -147,7 +147,7 @@ impl Ingest {
         let mut batch: Vec<(TenantId, RoomEvent)> = Vec::new();
         while batch.len() < BATCH {
             let before = || batch.iter().map(|(_, event)| event);
-            let Some(event) = queue.pop_front_if(|event| !event.undoes_one_of(before())) else { break };
+            let Some(event) = queue.pop_front_if(|event| !event.needs_one_of(before())) else { break };
             if quarantine.holds(&event.room_id) {
                 continue;
             }
