@@ -28,6 +28,8 @@ pub struct RoomEvent {
     pub notification: Option<NotificationId>,
     /// The episode of an alarm that its content names. Only the bot's counts, too.
     pub alarm: Option<EpisodeId>,
+    /// The message to whose thread it belongs.
+    pub thread: Option<EventId>,
 }
 
 impl RoomEvent {
@@ -40,7 +42,17 @@ impl RoomEvent {
         content: Content,
     ) -> Self {
         let room_id = room.clone();
-        Self { event_id, room_id, sender, timestamp, content, edited: None, notification: None, alarm: None }
+        Self {
+            event_id,
+            room_id,
+            sender,
+            timestamp,
+            content,
+            edited: None,
+            notification: None,
+            alarm: None,
+            thread: None,
+        }
     }
 }
 
@@ -96,9 +108,7 @@ impl RoomEvent {
         batch.any(|event| match (&self.content, &event.content) {
             (Content::Redacted { of }, _) => event.event_id == *of,
             (Content::Reaction { of, .. }, _) => event.alarm.is_some() && event.event_id == *of,
-            (Content::Message(message), _) => {
-                event.alarm.is_some() && message.reply_to.as_ref() == Some(&event.event_id)
-            }
+            (Content::Message(_), _) => event.alarm.is_some() && self.answered() == Some(&event.event_id),
             (Content::Left(out), Content::Joined(into)) => out == into && self.room_id == event.room_id,
             _ => false,
         })
@@ -135,6 +145,12 @@ impl RoomEvent {
             }
             _ => false,
         }
+    }
+
+    /// Returns the event to which a message replies, else the one to whose thread it belongs.
+    pub(crate) fn answered(&self) -> Option<&EventId> {
+        let Content::Message(content) = &self.content else { return None };
+        content.reply_to.as_ref().or(self.thread.as_ref())
     }
 
     /// Returns whether this service sends such events for users, who may wait for them to be ingested.

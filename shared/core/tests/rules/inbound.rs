@@ -25,6 +25,7 @@ fn message(id: &str, room: &RoomId, sender: &MatrixUserId, body: &str) -> RoomEv
         edited: None,
         notification: None,
         alarm: None,
+        thread: None,
     }
 }
 

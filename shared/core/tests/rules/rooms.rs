@@ -37,6 +37,7 @@ fn text_event(messenger: &TestMessenger, room: &RoomId, n: usize) -> RoomEvent {
         edited: None,
         notification: None,
         alarm: None,
+        thread: None,
     }
 }
 

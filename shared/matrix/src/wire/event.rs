@@ -78,12 +78,18 @@ pub fn parse_event(event: &RawValue, room: Option<&RoomId>) -> Option<RoomEvent>
             .and_then(|marker| marker.get("id")?.as_i64())
             .map(NotificationId),
         alarm: event.content.get(ALARM_MARKER).and_then(episode),
+        thread: event.content.get("m.relates_to").and_then(thread),
         event_id: EventId::new(event.event_id),
         room_id,
         sender: MatrixUserId::new(event.sender),
         timestamp: parse_timestamp(event.origin_server_ts.as_deref()),
         content,
     })
+}
+
+fn thread(relation: &Value) -> Option<EventId> {
+    let root = string(relation.get("event_id")).filter(|id| !has_nul(id))?;
+    (relation.get("rel_type")?.as_str()? == "m.thread").then(|| EventId::new(root))
 }
 
 fn episode(marker: &Value) -> Option<EpisodeId> {

@@ -39,7 +39,7 @@ impl Ingest {
                 (self.episode_of(event, of, user).await?, &event.event_id, Action::Acknowledge, None)
             }
             Content::Message(content) => {
-                let Some(of) = &content.reply_to else { return Ok(None) };
+                let Some(of) = event.answered() else { return Ok(None) };
                 let (action, comment) = matrix_act::of_reply(&content.body);
                 (self.episode_of(event, of, user).await?, &event.event_id, action, comment)
             }
