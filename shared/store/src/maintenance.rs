@@ -14,17 +14,29 @@ use crate::{
     pool::{duration, seconds},
 };
 
-/// Reads the pending notifications by their partial index, and the other values by one probe each.
-const BACKLOG: &str = "select
-    count(*) filter (where announced),
-    count(*) filter (where not announced),
-    count(distinct queue) filter (where announced),
-    extract(epoch from now() - min(created_at) filter (where announced))::double precision,
+/// Reads the pending notifications and the messages of alarms by their partial indexes, and the other values by one
+/// probe each.
+const BACKLOG: &str = "with pending as materialized (
+        select queue, created_at as since, not announced as held
+        from notifications where status = 'pending' and (expires_at is null or expires_at > now())
+        union all
+        select episode.queue, episode.due,
+            episode.target_user is not null and not exists (
+                select from users
+                where users.tenant_id = alarm.tenant_id and users.hub_user_id = episode.target_user)
+        from alarm_episodes episode
+        join alarms alarm on alarm.id = episode.alarm_id
+        where episode.due is not null and episode.due <= now())
+    select
+    count(*) filter (where not held),
+    count(*) filter (where held),
+    count(distinct queue) filter (where not held),
+    extract(epoch from now() - min(since) filter (where not held))::double precision,
     (select extract(epoch from now() - min(due))::double precision from outbox_queues
         where due <= now() and due < 'infinity' and lease_until <= now()),
     (select extract(epoch from now() - moved_at)::double precision from reconciliation),
     (select lease_until > now() from reconciliation)
-    from notifications where status = 'pending' and (expires_at is null or expires_at > now())";
+    from pending";
 const IS_BACKING_OFF: &str = "select
     exists (select from outbox_queues where attempts > 0 and due > now() and due < 'infinity')
     or exists (select from users where account_attempts > 0 and account_due > now())

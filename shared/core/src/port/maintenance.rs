@@ -9,13 +9,15 @@ use crate::domain::error::Result;
 /// The work that the worker still has to do, at one moment.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Backlog {
-    /// The number of pending notifications whose live event is in the log: those that can be delivered.
+    /// The number of entries that can be delivered: pending notifications whose live event is in the log, and due
+    /// messages of alarms without their rings.
     pub queued: u64,
-    /// The number of notifications that are held until their recipient signs in.
+    /// The number of entries that are held until their recipient signs in.
     pub held: u64,
-    /// The number of room queues with a notification that can be delivered.
+    /// The number of room queues with an entry that can be delivered.
     pub queues: u64,
-    /// The time since the oldest notification that can be delivered was stored.
+    /// The time since the oldest notification that can be delivered was stored, or the oldest message of an alarm
+    /// became due.
     pub oldest_pending: Option<Duration>,
     /// The time for which the first room queue has been due that no worker has claimed.
     pub oldest_due: Option<Duration>,

@@ -430,3 +430,20 @@ pub async fn only_an_announced_notification_is_published_as_sent(store: &dyn Ala
     }
     Ok(())
 }
+
+/// The backlog counts the messages of alarms that are due, and those of unknown users apart.
+pub async fn the_backlog_counts_due_messages(store: &dyn AlarmStore) -> Result<()> {
+    let ports = store.ports();
+    let backlog = async || -> Result<_> {
+        let backlog = ports.maintenance.backlog().await?;
+        Ok((backlog.queued, backlog.held, backlog.queues, backlog.oldest_pending.is_some()))
+    };
+    trigger(store, dm("bert", "Ihr Auftrag")).await?;
+    assert_eq!(backlog().await?, (0, 1, 0, false));
+    ports.users.sign_in(&identity("bert"), "bert").await?;
+    assert_eq!(backlog().await?, (1, 0, 1, true));
+    let queue = claim(&ports).await?;
+    send_due(store, &queue, "$root").await?;
+    assert_eq!(backlog().await?, (0, 0, 0, false));
+    Ok(())
+}

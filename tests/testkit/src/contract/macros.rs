@@ -387,6 +387,7 @@ macro_rules! alarm_contract_tests {
             an_act_of_another_user_or_tenant_has_no_effect,
             a_message_of_an_alarm_is_known_from_its_room,
             only_an_announced_notification_is_published_as_sent,
+            the_backlog_counts_due_messages,
         }
     };
 }

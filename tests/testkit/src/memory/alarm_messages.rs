@@ -15,6 +15,7 @@ use messenger_core::{
     },
     event::Audience,
     id::{AlarmId, EventId, HubUserId, NotificationId, RingId, RoomId, TenantId},
+    notification::Target,
     port::{
         AlarmMessageDue, AlarmOutbox, Delivered, MessageOfAlarm, RoomQueue, RootAttempt, RootMessage,
         SentAlarmMessage,
@@ -96,6 +97,21 @@ impl Table {
     /// Returns the time at which the next message of a room queue is due.
     pub(super) fn next_due(&self, queue: &str) -> Option<Timestamp> {
         self.episodes.values().filter(|stored| stored.queue == queue).filter_map(|stored| stored.due).min()
+    }
+
+    /// Returns the root messages and edits that are due: room queue, time, tenant and only reader of each.
+    pub(super) fn due(
+        &self,
+        now: Timestamp,
+    ) -> impl Iterator<Item = (&str, Timestamp, TenantId, Option<&HubUserId>)> {
+        self.episodes.values().filter_map(move |stored| {
+            let recipient = match &stored.episode.draft.target {
+                Target::Dm(user) => Some(user),
+                _ => None,
+            };
+            let due = stored.due.filter(|due| *due <= now)?;
+            Some((stored.queue.as_str(), due, stored.tenant, recipient))
+        })
     }
 
     /// Returns whether a root message of a room queue is still to be sent.

@@ -75,12 +75,17 @@ impl State {
                 && !stored.is_input
                 && stored.row.expires_at.is_none_or(|at| at > now)
         });
-        let (queued, held): (Vec<_>, Vec<_>) = pending.partition(|stored| stored.row.announced);
+        let pending = pending.map(|stored| (&*stored.queue, stored.row.created_at, stored.row.announced));
+        let messages = self.alarm_messages.due(now).map(|(queue, since, tenant, recipient)| {
+            (queue, since, recipient.is_none_or(|user| self.user(tenant, user).is_some()))
+        });
+        let (queued, held): (Vec<_>, Vec<_>) =
+            pending.chain(messages).partition(|(.., is_deliverable)| *is_deliverable);
         Backlog {
             queued: queued.len() as u64,
             held: held.len() as u64,
-            queues: queued.iter().map(|stored| &stored.queue).collect::<BTreeSet<_>>().len() as u64,
-            oldest_pending: queued.iter().map(|stored| stored.row.created_at).min().map(age),
+            queues: queued.iter().map(|(queue, ..)| queue).collect::<BTreeSet<_>>().len() as u64,
+            oldest_pending: queued.iter().map(|(_, since, _)| *since).min().map(age),
             oldest_due: self.first_due_queue().map(age),
             since_sync: age(self.reconciliation.moved_at.unwrap_or(START)),
             is_sync_leased: self.reconciliation.until.is_some_and(|until| until > now),
