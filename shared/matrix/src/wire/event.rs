@@ -88,7 +88,7 @@ pub fn parse_event(event: &RawValue, room: Option<&RoomId>) -> Option<RoomEvent>
 }
 
 fn thread(relation: &Value) -> Option<EventId> {
-    let root = string(relation.get("event_id")).filter(|id| !has_nul(id))?;
+    let root = string(relation.get("event_id"))?;
     (relation.get("rel_type")?.as_str()? == "m.thread").then(|| EventId::new(root))
 }
 
