@@ -66,7 +66,7 @@ begin
     ), deleted as (
         delete from alarm_inputs where id in (select input_id from consumed)
     )
-    -- Nothing is to be shown of these: they are done, unless a message is due anyway.
+    -- Nothing is to be shown of these: they are done, unless the root message is still to come.
     update notifications
     set status = case outcome when 'ignored' then 'ignored' else 'sent' end,
         reason = case outcome when 'ignored' then detail end,
@@ -76,7 +76,8 @@ begin
     from consumed
     left join alarm_episodes episode on episode.alarm_id = consumed.alarm_id and episode.number = consumed.episode
     where notifications.id = consumed.notification_id and status = 'in_alarm'
-      and (outcome in ('ignored', 'refused') or outcome = 'unchanged' and episode.due is null);
+      and (outcome in ('ignored', 'refused')
+           or outcome = 'unchanged' and (episode.root_event is not null or episode.due is null));
 
     with event as materialized (
         select event.*, notification.created_at, row_number() over (order by event.place) as rank
@@ -130,7 +131,8 @@ begin
         cleared_by = episode.cleared_by, cleared_user = episode.cleared_user,
         cleared_user_name = episode.cleared_user_name, resolve_at = episode.resolve_at, ended_at = episode.ended_at,
         is_closed_unseen = episode.is_closed_unseen,
-        revision = case when is_shown then episode.revision else stored.revision end,
+        -- The root message may be on its way, without the inputs of this change.
+        revision = case when is_shown or stored.root_event is null then episode.revision else stored.revision end,
         state_revision = case when is_shown and pause is null then episode.revision else stored.state_revision end,
         quiet_edits = case when is_shown and pause is null then 0 else stored.quiet_edits end,
         due = case

@@ -272,6 +272,32 @@ pub async fn an_input_that_changes_nothing_is_done_at_once(store: &dyn AlarmStor
     Ok(())
 }
 
+/// An input that changes nothing is done, although a message is on its way when it is applied.
+pub async fn an_input_that_changes_nothing_is_done_during_a_message(store: &dyn AlarmStore) -> Result<()> {
+    trigger(store, draft("Öldruck")).await?;
+    act(store, Action::Acknowledge).await?;
+    let queue = claim(&store.ports()).await?;
+    let message = due(store, &queue).await?.remove(0);
+    let attempt = store.ports().alarm_outbox.begin_root(&message, &room("!1")).await?;
+    let again = send(store, draft("Ja"), Action::Acknowledge).await?;
+    process(store.alarms().as_ref(), &key()).await?;
+    let root = RootMessage { number: attempt.number, room: room("!1"), event: EventId::new("$root") };
+    let (alarm, episode, revision) = (message.alarm, message.episode.number, attempt.revision);
+    let sent = SentAlarmMessage { alarm, episode, revision, root, edit: None };
+    assert!(store.ports().alarm_outbox.message_sent(&sent).await?);
+    store.pass(PAUSE).await;
+    send_due(store, &queue, "$edit").await?;
+    assert_eq!(status(store, again.id).await?, (Status::Sent, Some(EventId::new("$root"))));
+    assert_eq!(due(store, &queue).await?, []);
+
+    act(store, Action::Unacknowledge).await?;
+    act(store, Action::Acknowledge).await?;
+    let once_more = send(store, draft("Ja"), Action::Acknowledge).await?;
+    process(store.alarms().as_ref(), &key()).await?;
+    assert_eq!(status(store, once_more.id).await?, (Status::Sent, Some(EventId::new("$root"))));
+    Ok(())
+}
+
 /// A rejected message fails the notifications that it would have shown. The next change is another attempt.
 pub async fn a_rejected_message_fails_its_notifications(store: &dyn AlarmStore) -> Result<()> {
     let first = trigger(store, draft("Öldruck")).await?;

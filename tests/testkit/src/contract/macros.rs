@@ -379,6 +379,7 @@ macro_rules! alarm_contract_tests {
             a_sent_ring_is_a_message_of_its_alarm,
             a_root_message_rings_for_earlier_changes,
             an_input_that_changes_nothing_is_done_at_once,
+            an_input_that_changes_nothing_is_done_during_a_message,
             a_rejected_message_fails_its_notifications,
             an_alarm_of_an_unknown_user_waits,
             a_notification_does_not_overtake_a_root_message,

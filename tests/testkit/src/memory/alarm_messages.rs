@@ -221,10 +221,13 @@ impl State {
                 due: None,
             });
         stored.episode = episode.clone();
+        // The root message may be on its way, without the inputs of this change.
+        if kind != ChangeKind::None || stored.root_event.is_none() {
+            stored.revision = alarm.revision;
+        }
         if kind == ChangeKind::None {
             return;
         }
-        stored.revision = alarm.revision;
         if kind == ChangeKind::State {
             stored.state_revision = alarm.revision;
             stored.quiet_edits = 0;
@@ -246,14 +249,10 @@ impl State {
         match outcome {
             Outcome::Ignored(reason) => self.ignore(notification, reason.as_str()),
             Outcome::Refused(conflict) => self.ignore(notification, conflict.code()),
-            Outcome::Unchanged if stored.is_some_and(|stored| stored.due.is_none()) => {
-                if let Some(root) = stored.and_then(Stored::root) {
-                    self.send_notification(notification, &root);
-                }
-            }
-            Outcome::Unchanged | Outcome::Applied { .. } => {
-                self.alarm_messages.unsent.push((alarm, entry.episode, revision, notification));
-            }
+            Outcome::Unchanged | Outcome::Applied { .. } => match stored.and_then(Stored::root) {
+                Some(root) if *outcome == Outcome::Unchanged => self.send_notification(notification, &root),
+                _ => self.alarm_messages.unsent.push((alarm, entry.episode, revision, notification)),
+            },
         }
     }
 
