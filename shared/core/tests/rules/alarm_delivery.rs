@@ -329,32 +329,35 @@ async fn an_act_on_an_earlier_episode_is_refused_and_answered_once() {
     assert_eq!(notices.count(), 1);
 }
 
-#[tokio::test(start_paused = true)]
-async fn an_act_counts_that_arrives_together_with_the_root_message() {
-    for has_reply in [false, true] {
+/// Begins an alarm whose root message the homeserver has, and whose sender was killed before it stored the result.
+async fn begun_by_a_killed_process() -> TestMessenger {
+    for steps in 0..200 {
         let messenger = messenger().build();
         ready_with(&messenger, "anna", Role::User).await;
         trigger(&messenger, draft("Öldruck")).await;
-        // The process is killed after the homeserver has the root message, before its result is stored.
-        for steps in 0.. {
-            let process = messenger.another_process();
-            assert!(process.crash_after(steps, process.work()).await.is_none(), "it stores the result");
-            if !messages(&messenger).is_empty() {
-                break;
-            }
+        let ended = messenger.crash_after(steps, messenger.work()).await.is_none();
+        assert!(ended, "the process never ends between the message and its result");
+        if !messages(&messenger).is_empty() {
+            return messenger.another_process();
         }
+    }
+    panic!("the work takes more steps");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_act_counts_that_arrives_together_with_the_root_message() {
+    for kind in ["m.reaction", "m.room.message"] {
+        let messenger = begun_by_a_killed_process().await;
         let (room, anna) = (the_room(&messenger), MatrixUserId::new("@anna:hub.local"));
         let root = messages(&messenger).remove(0).event;
-        let (kind, content) = if has_reply {
-            let relation = json!({ "m.in_reply_to": { "event_id": root } });
-            ("m.room.message", json!({ "msgtype": "m.text", "body": "ok", "m.relates_to": relation }))
-        } else {
-            let relation = json!({ "rel_type": "m.annotation", "event_id": root, "key": "✅" });
-            ("m.reaction", json!({ "m.relates_to": relation }))
+        let relation = match kind {
+            "m.reaction" => json!({ "rel_type": "m.annotation", "event_id": root, "key": "✅" }),
+            _ => json!({ "m.in_reply_to": { "event_id": root } }),
         };
+        let content = json!({ "msgtype": "m.text", "body": "ok", "m.relates_to": relation });
         let act = messenger.homeserver.send_event(&room, &anna, kind, content);
         let events = [&root, &act].map(|event| messenger.homeserver.room_event(&room, event));
         messenger.ingest().receive(events.into()).await.expect("ingested");
-        assert_eq!(state(&messenger).await, State::ActiveAck);
+        assert_eq!(state(&messenger).await, State::ActiveAck, "{kind}");
     }
 }
