@@ -51,7 +51,7 @@ async fn a_fault_has_one_alarm_from_its_first_trigger_to_its_end() {
       "priority": "high",
       "resolve_at": null,
       "revision": 2,
-      "room_id": "!room1",
+      "room_id": "!room2",
       "source_app": "fertigungs-app",
       "stale": false,
       "started_at": "2026-01-01T06:00:00.000000Z",
