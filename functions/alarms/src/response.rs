@@ -26,7 +26,7 @@ pub(crate) struct Alarms {
 #[derive(Serialize, JsonSchema)]
 #[schemars(rename = "AlarmJournal")]
 pub(crate) struct Journal {
-    entries: Vec<Entry>,
+    entries: Vec<JournalLine>,
     /// The `cursor` of the next page; null at the end.
     next_cursor: Option<String>,
 }
@@ -34,7 +34,7 @@ pub(crate) struct Journal {
 /// An entry of the journal: an input, or a deadline that has passed.
 #[derive(Serialize, JsonSchema)]
 #[schemars(rename = "AlarmJournalEntry")]
-struct Entry {
+struct JournalLine {
     #[serde(serialize_with = "rfc3339")]
     #[schemars(with = "Rfc3339")]
     at: Timestamp,
@@ -75,11 +75,11 @@ impl From<FoundAlarms> for Alarms {
 impl From<JournalPage> for Journal {
     fn from(page: JournalPage) -> Self {
         let next_cursor = page.next_before.map(journal_cursor_text);
-        Self { entries: page.entries.into_iter().map(Entry::from).collect(), next_cursor }
+        Self { entries: page.entries.into_iter().map(JournalLine::from).collect(), next_cursor }
     }
 }
 
-impl From<JournalEntry> for Entry {
+impl From<JournalEntry> for JournalLine {
     fn from(entry: JournalEntry) -> Self {
         let JournalEntry { at, episode, state, cause } = entry;
         match cause {
