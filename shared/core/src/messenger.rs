@@ -94,6 +94,7 @@ impl Messenger {
     ///
     /// # Panics
     /// Outside of a Tokio runtime.
+    #[expect(clippy::too_many_lines, reason = "it builds each engine once")]
     pub fn new(ports: &Ports, settings: MessengerSettings) -> Self {
         let ids = Arc::new(MatrixIds::new(&settings));
         let settings = Arc::new(settings);

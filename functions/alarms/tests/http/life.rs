@@ -70,7 +70,7 @@ async fn a_fault_has_one_alarm_from_its_first_trigger_to_its_end() {
     {
       "at": "2026-01-01T06:00:00.000000Z",
       "comment": "schaue nach",
-      "display_name": "mueller",
+      "display_name": "Name von mueller",
       "expires_at": null,
       "hub_user_id": "mueller",
       "via": "api"

@@ -22,6 +22,7 @@ pub struct AlarmChanged {
 /// An alarm with an episode of it, which is the newest one.
 #[derive(Debug, Clone, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own for clients")]
 pub struct Alarm {
     /// Its id.
     id: AlarmId,
