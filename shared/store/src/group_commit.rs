@@ -68,14 +68,14 @@ impl<C: Commit> GroupCommit<C> {
 
     /// Stores entries in this order, together with those that arrive at the same time.
     pub(crate) async fn store_all(&self, entries: Vec<C::Entry>) -> Vec<Result<C::Outcome>> {
-        let mut received = Vec::with_capacity(entries.len());
+        let mut sent = Vec::with_capacity(entries.len());
         for entry in entries {
             let (outcome, receiver) = oneshot::channel();
-            let sent = self.0.send(Waiting { entry, outcome }).await;
-            received.push(sent.map(|()| receiver).map_err(|_| Self::ended()));
+            let result = self.0.send(Waiting { entry, outcome }).await;
+            sent.push(result.map(|()| receiver).map_err(|_| Self::ended()));
         }
-        let mut outcomes = Vec::with_capacity(received.len());
-        for receiver in received {
+        let mut outcomes = Vec::with_capacity(sent.len());
+        for receiver in sent {
             outcomes.push(match receiver {
                 Ok(receiver) => receiver.await.unwrap_or_else(|_| Err(Self::ended())),
                 Err(error) => Err(error),
