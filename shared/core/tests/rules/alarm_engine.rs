@@ -146,7 +146,7 @@ async fn an_input_whose_process_died_is_applied_by_a_worker() {
 async fn a_process_may_crash_at_every_step_of_a_report() {
     for step in 0..200 {
         let messenger = messenger().build();
-        let done = messenger.crash_after(step, report(&messenger, None)).await.is_some();
+        let done = messenger.crash_after(step, Box::pin(report(&messenger, None))).await.is_some();
         let survivor = messenger.another_process();
         pass(&survivor, Duration::from_secs(2)).await;
         run_until_idle(&survivor).await;
