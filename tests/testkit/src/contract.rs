@@ -26,6 +26,7 @@
 
 pub mod accept;
 pub mod ageing;
+pub mod alarm_histories;
 pub mod alarm_messages;
 pub mod alarms;
 pub mod audience;

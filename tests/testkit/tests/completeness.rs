@@ -1,9 +1,10 @@
 //! Checks that every contract test is listed in the macros, and so is run.
 
 /// The modules of the contract, with their source.
-const CONTRACT: [(&str, &str); 34] = [
+const CONTRACT: [(&str, &str); 35] = [
     ("accept", include_str!("../src/contract/accept.rs")),
     ("ageing", include_str!("../src/contract/ageing.rs")),
+    ("alarm_histories", include_str!("../src/contract/alarm_histories.rs")),
     ("alarm_messages", include_str!("../src/contract/alarm_messages.rs")),
     ("alarms", include_str!("../src/contract/alarms.rs")),
     ("audience", include_str!("../src/contract/audience.rs")),

@@ -369,6 +369,9 @@ macro_rules! alarm_contract_tests {
             alarms_are_found_by_their_newest_episode,
             an_alarm_is_found_by_its_notifications,
         }
+        $crate::contract_module! { $create, alarm_histories:
+            killed_workers_agree_with_a_naive_fold,
+        }
         $crate::contract_module! { $create, alarm_messages:
             a_root_message_tells_all_inputs_until_then,
             a_repeated_root_message_tells_its_first_revision,
