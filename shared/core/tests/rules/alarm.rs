@@ -2,6 +2,7 @@
 
 mod conflicts;
 mod episodes;
+mod histories;
 mod occurrences;
 mod properties;
 mod readers;

@@ -1,7 +1,7 @@
 //! Properties of the rule of alarms, for random inputs at random times.
 
-mod inputs;
-mod model;
+pub(super) mod inputs;
+pub(super) mod model;
 
 use jiff::{SignedDuration, Timestamp};
 use messenger_core::{

@@ -18,7 +18,7 @@ pub(super) const PRIVATE: &str = "private";
 /// The first letters of a text for everybody.
 pub(super) const PUBLIC: &str = "public";
 /// The minutes after which each acknowledgement expires.
-pub(super) const ACK_EXPIRES_AFTER: u32 = 45;
+pub(in crate::alarm) const ACK_EXPIRES_AFTER: u32 = 45;
 
 /// An input, relative to those before it.
 #[derive(Debug, Clone)]

@@ -11,7 +11,7 @@ use super::{super::START, inputs::ACK_EXPIRES_AFTER};
 const DAY: i64 = 24 * 60;
 
 /// The alarm. Times are minutes since the start.
-pub(super) struct Model {
+pub(in crate::alarm) struct Model {
     /// The number of the newest episode.
     pub(super) episode: i64,
     minute: i64,
@@ -34,7 +34,7 @@ const NEVER: i64 = i64::MAX;
 
 impl Model {
     /// An alarm without any episode.
-    pub(super) fn new() -> Self {
+    pub(in crate::alarm) fn new() -> Self {
         Self {
             episode: 0,
             minute: 0,
@@ -54,7 +54,7 @@ impl Model {
     }
 
     /// Lets each minute up to a time pass.
-    pub(super) fn advance(&mut self, to: Timestamp) {
+    pub(in crate::alarm) fn advance(&mut self, to: Timestamp) {
         while self.minute < minute(to) {
             self.minute += 1;
             if self.resolve_at == self.minute {
@@ -73,7 +73,7 @@ impl Model {
     }
 
     /// Applies an input that arrives now.
-    pub(super) fn apply(&mut self, input: &Input) {
+    pub(in crate::alarm) fn apply(&mut self, input: &Input) {
         if input.expected.episode.is_some_and(|expected| expected != self.episode) {
             return;
         }
@@ -171,7 +171,7 @@ impl Model {
 
     /// Compares an alarm with the model.
     #[track_caller]
-    pub(super) fn check(&self, alarm: &Alarm) {
+    pub(in crate::alarm) fn check(&self, alarm: &Alarm) {
         assert_eq!((alarm.episode_number(), alarm.state()), (self.episode, self.state));
         assert_eq!(alarm.newest_occurrence.map(|newest| (minute(newest.at), newest.action)), self.newest);
         let Some(episode) = &alarm.episode else { return };
