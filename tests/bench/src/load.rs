@@ -20,6 +20,8 @@ const FIRST_UNMEASURED: u64 = 2 * FIRST;
 /// The placeholder for the number of the call in a prepared request. It is as long as a number, so that the
 /// `Content-Length` stays right.
 pub(crate) const NUMBER: &str = "~number-of-call~";
+/// The placeholder for the last three digits of the number.
+pub(crate) const KEY: &str = "~k~";
 
 /// A call that is repeated.
 #[derive(Clone, Debug)]
@@ -47,7 +49,8 @@ struct Client {
 impl Requests {
     /// Returns the request of a client. The number has 16 digits.
     pub(crate) fn of(&self, client: usize, number: u64) -> String {
-        self.0[client % self.0.len()].replace(NUMBER, &number.to_string())
+        let request = self.0[client % self.0.len()].replace(NUMBER, &number.to_string());
+        request.replace(KEY, &format!("{:03}", number % 1000))
     }
 }
 

@@ -4,15 +4,15 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 use crate::http::{Server, segment};
-use crate::load::{Load, NUMBER, Requests};
+use crate::load::{KEY, Load, NUMBER, Requests};
 
 /// The values of placeholders.
 pub(crate) type Words = BTreeMap<&'static str, String>;
 /// The header by which the server recognises a caller.
 pub(crate) type Credential = (&'static str, String);
 
-/// An endpoint. In its texts, `{number}` stands for the number of the call, and any other `{word}` for one of
-/// the [`Words`].
+/// An endpoint. In its texts, `{number}` stands for the number of the call, `{key}` for its last three digits, and
+/// any other `{word}` for one of the [`Words`].
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Endpoint {
@@ -78,6 +78,7 @@ impl Endpoint {
     pub(crate) fn load(&self, server: &Server, credentials: &[Credential], words: &Words) -> Load {
         let mut words = words.clone();
         words.insert("number", NUMBER.to_owned());
+        words.insert("key", KEY.to_owned());
         let body = fill(&self.body, &words, str::to_owned);
         let headers: Vec<_> =
             self.headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
@@ -124,6 +125,12 @@ mod tests {
             request.ends_with("Content-Length: 36\r\n\r\n{\"room\":\"!a:b\",\"n\":1234567890123456}"),
             "{request}"
         );
+    }
+
+    #[test]
+    fn a_key_is_the_last_digits_of_the_number() {
+        let request = request("call = 'POST /'\nbody = '{key}'", 0);
+        assert!(request.ends_with("Content-Length: 3\r\n\r\n456"), "{request}");
     }
 
     #[test]

@@ -17,7 +17,10 @@ use crate::system::{System, TEXT};
 const TIMEOUT: Duration = Duration::from_secs(30);
 /// Users among whom a search looks.
 const USERS: usize = 200;
-const PLACEHOLDERS: [&str; 11] = [
+/// A report of an alarm, and their number in a batch.
+const REPORT: &str = r#"{"source_app":"bench","event_type":"machine.alarm","title":"alarm","dedup_key":"batch"}"#;
+const REPORTS: usize = 100;
+const PLACEHOLDERS: [&str; 12] = [
     "text",
     "padding",
     "run",
@@ -29,6 +32,7 @@ const PLACEHOLDERS: [&str; 11] = [
     "bot_room",
     "notification",
     "media_id",
+    "batch",
 ];
 
 /// The placeholders' values and the credentials for the loads on one service.
@@ -134,6 +138,7 @@ impl<'a> Fixtures<'a> {
                 self.words.insert("media_server", server.to_owned());
                 id.to_owned()
             }
+            "batch" => vec![REPORT; REPORTS].join(","),
             _ => bail!("no value for {{{word}}}"),
         })
     }

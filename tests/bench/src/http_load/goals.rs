@@ -6,6 +6,7 @@ use crate::report::Report;
 
 const SEND: &str = "notifications/send";
 const SEND_DURABLE: &str = "notifications/send?wait=0";
+const SEND_ALARMS: &str = "notifications/send?wait=0, of 1000 alarms";
 const BARE: &str = "homeserver alone, PUT /send";
 const BARE_HISTORY: &str = "homeserver alone, GET /messages";
 const FLOOR: &str = "without us, insert and PUT /send";
@@ -26,9 +27,11 @@ pub(super) fn check(subjects: &[Subject], clients: &[usize], report: &mut Report
             ));
         }
     }
-    for (name, other, label, bound) in
-        [(SEND, BARE, "bare PUT", 0.9), (SEND_DURABLE, pgbench::NAME, "inserts", 0.4)]
-    {
+    for (name, other, label, bound) in [
+        (SEND, BARE, "bare PUT", 0.9),
+        (SEND_DURABLE, pgbench::NAME, "inserts", 0.4),
+        (SEND_ALARMS, SEND_DURABLE, "without alarm", 0.5),
+    ] {
         if let (Some(ours), Some(other)) = (find(name, most), find(other, most)) {
             let ratio = ours.per_second() / other.per_second();
             report.at_least(format!("{name}, {most} clients: throughput / {label}"), ratio, bound);
