@@ -31,9 +31,14 @@ pub enum Server {
     },
 }
 
+/// Returns whether the tests run on Conduit.
+pub fn is_conduit() -> bool {
+    conduit::binary().is_some() || is_on_conduit()
+}
+
 /// Returns whether the tests run on Conduit, and prints the reason why this one is skipped there.
 pub fn is_skipped_on_conduit(reason: &str) -> bool {
-    let is_skipped = conduit::binary().is_some() || is_on_conduit();
+    let is_skipped = is_conduit();
     if is_skipped {
         print_skipped(&format!("Conduit: {reason}"));
     }

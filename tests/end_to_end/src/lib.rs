@@ -5,6 +5,7 @@
     reason = "this crate is for tests only: a failed expectation panics"
 )]
 
+mod alarm;
 mod arrivals;
 pub mod client;
 mod collector;
@@ -20,6 +21,7 @@ mod room;
 mod stack;
 mod waiting;
 
+pub use alarm::{AlarmMessages, Reports};
 pub use arrivals::Arrivals;
 pub use client::{Client, EventStream, TestResponse, TestUser};
 pub use collector::{Collector, ExportedSpan};
@@ -28,10 +30,10 @@ pub use deployment::{
     is_skipped_on_lambda,
 };
 pub use faults::Part;
-pub use homeserver::{Server, is_skipped_on_conduit};
+pub use homeserver::{Server, is_conduit, is_skipped_on_conduit};
 pub use plan::{First, Plan};
 pub use push_proxy::PushProxy;
 pub use recorder::StreamRecorder;
-pub use room::{Matrix, encoded};
+pub use room::{Matrix, Unread, encoded};
 pub use stack::Stack;
-pub use waiting::{eventually, wait_until};
+pub use waiting::{eventually, rounds, wait_until};

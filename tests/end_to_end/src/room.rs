@@ -12,6 +12,13 @@ const PATIENCE: Duration = Duration::from_mins(1);
 /// The pause before another attempt.
 const RETRY: Duration = Duration::from_millis(50);
 
+/// The number of unread messages of a room, as a client learns it from incremental syncs.
+pub struct Unread {
+    room: String,
+    sync_token: String,
+    count: i64,
+}
+
 /// A Matrix client that is logged in.
 pub struct Matrix {
     http: reqwest::Client,
@@ -84,6 +91,19 @@ impl Matrix {
         let path = format!("/rooms/{}/send/{kind}/{}", encoded(room), uuid::Uuid::new_v4());
         let sent = self.call(Method::PUT, &path, Some(content)).await;
         sent["event_id"].as_str().expect("an event id").to_owned()
+    }
+
+    /// Reacts to an event. Returns the id of the reaction.
+    pub async fn react(&self, room: &str, event: &str, key: &str) -> String {
+        let relation = json!({ "rel_type": "m.annotation", "event_id": event, "key": key });
+        self.send(room, "m.reaction", json!({ "m.relates_to": relation })).await
+    }
+
+    /// Replies to an event with a text. Returns the id of the reply.
+    pub async fn reply(&self, room: &str, event: &str, text: &str) -> String {
+        let relation = json!({ "m.in_reply_to": { "event_id": event } });
+        let content = json!({ "msgtype": "m.text", "body": text, "m.mentions": {}, "m.relates_to": relation });
+        self.send(room, "m.room.message", content).await
     }
 
     /// Redacts an event.
@@ -258,6 +278,32 @@ impl Matrix {
         let body: Value = response.json().await.expect("JSON of the homeserver");
         assert!(status.is_success(), "{path}: {status} {body}");
         body
+    }
+}
+
+impl Unread {
+    /// Begins to count for a room without unread messages.
+    pub async fn of(client: &Matrix, room: &str) -> Self {
+        Self { room: room.to_owned(), sync_token: client.sync_token().await, count: 0 }
+    }
+
+    /// Returns the number of unread messages after the client has received an event.
+    pub async fn after(&mut self, client: &Matrix, event: &str) -> i64 {
+        let deadline = tokio::time::Instant::now() + PATIENCE;
+        loop {
+            let path = format!("/sync?timeout=1000&since={}", encoded(&self.sync_token));
+            let sync = client.call(Method::GET, &path, None).await;
+            sync["next_batch"].as_str().expect("a sync token").clone_into(&mut self.sync_token);
+            let room = &sync["rooms"]["join"][&self.room];
+            if let Some(count) = room["unread_notifications"]["notification_count"].as_i64() {
+                self.count = count;
+            }
+            let mut received = room["timeline"]["events"].as_array().into_iter().flatten();
+            if received.any(|one| one["event_id"] == event) {
+                return self.count;
+            }
+            assert!(tokio::time::Instant::now() < deadline, "{event} did not arrive in time");
+        }
     }
 }
 

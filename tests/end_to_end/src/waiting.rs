@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use messenger_devstack::environment::setting;
 use tokio::time::{Instant, sleep};
 
 /// The longest that an effect may take on a busy machine.
@@ -27,4 +28,9 @@ pub async fn wait_until(expected: &str, mut holds: impl AsyncFnMut() -> bool) {
         assert!(Instant::now() < deadline, "not in time: {expected}");
         sleep(PAUSE).await;
     }
+}
+
+/// Returns the number of rounds of a test that repeats itself: that of `MESSENGER_TEST_ROUNDS`, or this one.
+pub fn rounds(default: usize) -> usize {
+    setting("MESSENGER_TEST_ROUNDS").and_then(|rounds| rounds.parse().ok()).unwrap_or(default)
 }

@@ -2,7 +2,12 @@
 #![expect(clippy::expect_used, reason = "a failed expectation fails the test")]
 
 mod accounts;
+mod alarm_acts;
 mod alarm_calls;
+mod alarm_counters;
+mod alarm_crashes;
+mod alarm_outages;
+mod alarm_races;
 mod alarms;
 mod authorization;
 mod closing;
