@@ -92,6 +92,8 @@ struct History {
     model: Model,
     /// The number of events of the room that the homeserver has pushed.
     pushed: usize,
+    /// Whether the homeserver is there: otherwise other clients send nothing.
+    is_on: bool,
 }
 
 impl History {
@@ -99,7 +101,7 @@ impl History {
         let process = messenger().build();
         process.pass(START.duration_since(process.memory.now()).unsigned_abs());
         let anna = ready_caller(&process, "anna").await;
-        Self { process, anna, model: Model::new(), pushed: 0 }
+        Self { process, anna, model: Model::new(), pushed: 0, is_on: true }
     }
 
     async fn add(&mut self, moment: &Moment) {
@@ -130,8 +132,14 @@ impl History {
                 self.run(moment.crash, process.work()).await;
             }
             Act::Wait { minutes } => self.process.pass(MINUTE * *minutes),
-            Act::Homeserver { is_on: true } => self.process.homeserver.switch_on(),
-            Act::Homeserver { is_on: false } => self.process.homeserver.switch_off(),
+            Act::Homeserver { is_on } => {
+                self.is_on = *is_on;
+                if *is_on {
+                    self.process.homeserver.switch_on();
+                } else {
+                    self.process.homeserver.switch_off();
+                }
+            }
         }
     }
 
@@ -197,6 +205,9 @@ impl History {
         action: Action,
         crash: Option<usize>,
     ) {
+        if !self.is_on {
+            return;
+        }
         let roots = self.roots();
         let Some((episode, root)) = roots.iter().rev().nth(usize::from(of_older)) else { return };
         let anna = MatrixUserId::new("@anna:hub.local");
