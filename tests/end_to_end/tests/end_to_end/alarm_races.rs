@@ -1,7 +1,5 @@
 //! An acknowledgement and the end of a fault at the same time, from two clients.
 
-use std::sync::Arc;
-
 use futures::{StreamExt as _, stream};
 use messenger_tests::{Client, Matrix, Reports, Stack, TestUser, eventually, rounds};
 use serde_json::{Value, json};
@@ -29,7 +27,7 @@ enum Order {
     ResolvedFirst,
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test]
 async fn an_acknowledgement_and_a_resolution_at_once_end_in_one_of_their_two_orders() {
     let stack = Stack::start().await;
     let satellite = stack.client();
@@ -37,26 +35,23 @@ async fn an_acknowledgement_and_a_resolution_at_once_end_in_one_of_their_two_ord
     let (copy, _service) = stack.start_copy("alarms").await;
     let anna = Client::new(&copy).user(&anna.id);
     let (element_of_anna, element_of_bert) = (stack.matrix("anna").await, stack.matrix("bert").await);
-    let clients = Arc::new(Clients { satellite, anna, bert, element_of_anna, element_of_bert });
+    let clients = Clients { satellite, anna, bert, element_of_anna, element_of_bert };
     let rounds = rounds(ROUNDS);
-    let races = (0..rounds).map(|round| tokio::spawn(race(clients.clone(), round)));
-    let orders: Vec<Order> = stream::iter(races)
-        .buffer_unordered(AT_ONCE)
-        .map(|order| order.expect("one of the two orders"))
-        .collect()
-        .await;
+    let races = (0..rounds).map(|round| race(&clients, round));
+    let orders: Vec<Order> = stream::iter(races).buffer_unordered(AT_ONCE).collect().await;
     let acknowledged = orders.iter().filter(|order| **order == Order::AcknowledgedFirst).count();
     println!("{acknowledged} of {rounds} were acknowledged first");
     assert_eq!(orders.len(), rounds);
 }
 
 /// Acknowledges and resolves a new alarm at the same time. Returns the order that its journal has.
-async fn race(clients: Arc<Clients>, round: usize) -> Order {
+async fn race(clients: &Clients, round: usize) -> Order {
     let reports = Reports::of(&clients.satellite, &format!("fault {round}"));
     let is_by_matrix = round % BY_MATRIX == 0;
     let is_by_operator = round % 2 == 0;
     let sent = reports.send(&json!({})).await;
     let id = sent["alarm"]["id"].as_i64().expect("an id");
+    let episode = json!({ "episode": 1 });
     if is_by_matrix {
         let (room, root) = eventually(async || {
             let path = format!("/api/v1/notifications/{}", sent["id"]);
@@ -70,14 +65,14 @@ async fn race(clients: Arc<Clients>, round: usize) -> Order {
         );
     } else if is_by_operator {
         let (acked, resolved) = tokio::join!(
-            clients.anna.act(id, "ack", &json!({ "episode": 1 })),
-            clients.bert.act(id, "resolve", &json!({ "episode": 1 })),
+            clients.anna.act(id, "ack", &episode),
+            clients.bert.act(id, "resolve", &episode),
         );
         assert_eq!(resolved["changed"], true, "round {round}: {resolved}");
         assert_eq!(acked["alarm"]["episode"], 1, "round {round}: {acked}");
     } else {
         let (acked, resolved) =
-            tokio::join!(clients.anna.act(id, "ack", &json!({ "episode": 1 })), reports.act("resolve"));
+            tokio::join!(clients.anna.act(id, "ack", &episode), reports.act("resolve"));
         assert_eq!(acked["changed"], true, "round {round}: {acked}");
         assert_ne!(resolved["status"], "ignored", "round {round}: {resolved}");
     }
