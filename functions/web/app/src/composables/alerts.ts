@@ -1,18 +1,19 @@
 // Toast, sound, announcement, and notification of the operating system, for a new notification or message.
-import { onScopeDispose, watch } from 'vue'
+import { computed, onScopeDispose, watch } from 'vue'
 import { useI18n } from 'vue-i18n'
 import { useRoute, useRouter } from 'vue-router'
-import type { NewMessageEvent } from '@/api/types'
+import type { Alarm, NewMessageEvent } from '@/api/types'
 import { showNotification } from '@/platform/os_notifications'
 import { SoundPlayer } from '@/platform/sound'
 import { roomPath } from '@/router/paths'
-import { useInbox } from '@/stores/inbox'
+import type { AlarmChange } from '@/stores/alarm_rules'
 import type { InboxEntry } from '@/stores/inbox_entries'
 import { isMentioning, useRooms } from '@/stores/rooms'
 import { useSession } from '@/stores/session'
 import { useSettings } from '@/stores/settings'
 import { previewOf } from '@/stores/texts'
 import { useToasts } from '@/stores/toasts'
+import { useUrgent } from '@/stores/urgent'
 
 /** The pause between two sounds of an unseen urgent notification, in milliseconds. */
 const URGENT_PAUSE = 8_000
@@ -25,7 +26,7 @@ export function useAlerts(announce: (text: string) => void) {
   const router = useRouter()
   const toasts = useToasts()
   const rooms = useRooms()
-  const inbox = useInbox()
+  const urgent = useUrgent()
   const settings = useSettings()
   const session = useSession()
   const sounds = new SoundPlayer()
@@ -49,6 +50,14 @@ export function useAlerts(announce: (text: string) => void) {
     toasts.show({ title: entry.title, text: short(entry.body || entry.app), to, tone: 'neutral' })
   }
 
+  /** A risen priority calls people, as a new notification does. All other changes only tell readers of the screen. */
+  function alarm(changed: Alarm, change: AlarmChange): void {
+    const by = change === 'acked' ? changed.acked_by?.display_name : changed.cleared?.display_name
+    announce(t(`alarm.announce.${change}`, { title: changed.title, name: by ?? changed.source_app, priority: t(`alarm.priority.${changed.priority}`) }))
+    if (change !== 'raised') return
+    showOutside(`alarm ${changed.id}`, changed.title, changed.body ?? changed.source_app, '/meldungen', changed.priority === 'urgent')
+  }
+
   function message(event: NewMessageEvent): void {
     const text = short(previewOf(event.body))
     const room = rooms.all.get(event.room_id)
@@ -62,7 +71,8 @@ export function useAlerts(announce: (text: string) => void) {
     toasts.show({ title: event.sender_display_name, text, to: roomPath(event.room_id), tone: 'neutral' })
   }
 
-  const mustSound = () => settings.values.urgentSound && inbox.urgent.length > 0
+  const loud = computed(() => urgent.all.filter(({ isLoud }) => isLoud).length)
+  const mustSound = () => settings.values.urgentSound && loud.value > 0
   watch(
     mustSound,
     (must) => {
@@ -74,11 +84,11 @@ export function useAlerts(announce: (text: string) => void) {
     },
     { immediate: true },
   )
-  watch(() => inbox.urgent.length, (count, before) => count > before && before > 0 && mustSound() && sounds.play('urgent'))
+  watch(loud, (count, before) => count > before && before > 0 && mustSound() && sounds.play('urgent'))
   onScopeDispose(() => {
     if (timer !== null) clearInterval(timer)
     sounds.close()
   })
 
-  return { notification, message, isSoundBlocked: sounds.isBlocked, unlock: () => sounds.unlock() }
+  return { notification, alarm, message, isSoundBlocked: sounds.isBlocked, unlock: () => sounds.unlock() }
 }

@@ -5,9 +5,9 @@ import { computed, ref, watch } from 'vue'
 import { clientConfig } from '@/api/calls'
 import { useConnection } from '@/stores/connection'
 import { useDrafts } from '@/stores/drafts'
-import { useInbox } from '@/stores/inbox'
 import { useOutbox } from '@/stores/outbox'
 import { useSession } from '@/stores/session'
+import { useUrgent } from '@/stores/urgent'
 import { isIdlePage, type PageUse } from './page_use'
 
 /** The time within which all tabs load it, without use before which one is idle, and between two looks, in milliseconds. */
@@ -20,7 +20,7 @@ export function useNewVersion() {
   const connection = useConnection()
   const drafts = useDrafts()
   const outbox = useOutbox()
-  const inbox = useInbox()
+  const urgent = useUrgent()
   const { idle } = useIdle(UNUSED)
   const loaded = session.config?.app_version
   /** Whether the time has come, and the page is in use. */
@@ -30,7 +30,7 @@ export function useNewVersion() {
   const use = (): PageUse => ({
     isUnused: idle.value || document.hidden,
     isSending: !outbox.isEmpty,
-    hasUrgent: inbox.urgent.length > 0,
+    hasUrgent: urgent.all.length > 0,
     hasUnstored: session.isMemoryOnly && drafts.all.size > 0,
     hasDialog: document.querySelector('[role=dialog], [role=alertdialog]') !== null,
     isPlaying: [...document.querySelectorAll('video, audio')].some((media) => !(media as HTMLMediaElement).paused),

@@ -24,6 +24,12 @@ export function useTimes() {
   const exact = (time: Date) => format('exact', { dateStyle: 'medium', timeStyle: 'medium' }, time)
   const full = (time: Date) => format('full', { dateStyle: 'full', timeStyle: 'medium' }, time)
 
+  /** The clock for today, else with its date. */
+  function moment(time: Date): string {
+    if (dayOf(time) === dayOf(new Date(serverNow()))) return clock(time)
+    return format('moment', { day: '2-digit', month: '2-digit', hour: '2-digit', minute: '2-digit' }, time)
+  }
+
   /** "Heute", "Gestern", else the date. */
   function day(time: Date): string {
     const now = serverNow()
@@ -43,5 +49,5 @@ export function useTimes() {
     return format('short', { day: '2-digit', month: '2-digit', year: '2-digit' }, time)
   }
 
-  return { clock, exact, full, day, short }
+  return { clock, moment, exact, full, day, short }
 }

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { expect, it } from 'vitest'
 
 /** Keys that are made of a prefix and a value. */
-const PREFIXES = ['adminPage.', 'error.', 'session.title.', 'session.reason.', 'chat.section.', 'chat.type.', 'outbox.', 'role.', 'settings.', 'notify.reason.', 'emoji.group.']
+const PREFIXES = ['alarm.state.', 'alarm.priority.', 'alarm.acked.', 'alarm.cleared.', 'alarm.act.', 'alarm.cause.', 'alarm.by.', 'alarm.outcome.', 'alarm.reason.', 'alarm.announce.', 'adminPage.', 'error.', 'session.title.', 'session.reason.', 'chat.section.', 'chat.type.', 'outbox.', 'role.', 'settings.', 'notify.reason.', 'emoji.group.']
 const ADMIN_PREFIXES = [
   'about.list.', 'account.', 'act.', 'action.', 'advice.', 'auditField.', 'log.', 'dashboard.', 'priority.', 'reason.', 'status.', 'target.', 'userField.', 'users.', 'value.',
 ].map((prefix) => `admin.${prefix}`)

@@ -11,3 +11,6 @@ export const searchPath = (text: string, room = ''): string => {
 
 /** Returns the path of a message in its room. */
 export const messagePath = (room: string, event: string): string => `${roomPath(room)}?nachricht=${encodeURIComponent(event)}`
+
+/** Returns the path of an alarm, with its journal. */
+export const alarmPath = (id: number): string => `/meldungen?stoerung=${id}`

@@ -40,7 +40,7 @@ describe('entries', () => {
 
   it('have words in title and body, regardless of case and accents', () => {
     const entry = entryOf(notification(1, { title: 'Hauptspindel steht', body: 'Kühlmittel fehlt' }))
-    const has = (text: string) => hasWords(entry, { state: 'all', app: '', text, entity: null })
+    const has = (text: string) => hasWords(entry.title, entry.body, text)
     expect(['', 'SPINDEL kuhl', 'Kühl', 'spindel motor'].map(has)).toEqual([true, true, true, false])
   })
 

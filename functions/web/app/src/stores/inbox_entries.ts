@@ -17,6 +17,8 @@ export interface InboxEntry {
   /** Milliseconds at the server, at which it was accepted. */
   readonly at: number
   readonly isRead: boolean
+  /** The alarm that it announces; `null` for a notification that stands for itself, or if it is not known. */
+  readonly alarm: number | null
 }
 
 /** The most entries that are kept. */
@@ -38,14 +40,18 @@ export function entryOf(told: Told | NotificationEvent): InboxEntry {
     eventId: matrix_event_id,
     at: Date.parse(told.created_at),
     isRead: read,
+    alarm: told.alarm_id ?? null,
   }
 }
 
-/** Adds entries, each once. New ones replace known ones, but a read entry stays read. */
+/** Adds entries, each once. New ones replace known ones, but a read entry stays read, and an alarm stays known. */
 export function withEntries(entries: readonly InboxEntry[], given: readonly InboxEntry[]): readonly InboxEntry[] {
   if (given.length === 0) return entries
   const all = new Map(entries.map((entry) => [entry.id, entry]))
-  for (const entry of given) all.set(entry.id, all.get(entry.id)?.isRead ? { ...entry, isRead: true } : entry)
+  for (const entry of given) {
+    const known = all.get(entry.id)
+    all.set(entry.id, { ...entry, isRead: entry.isRead || (known?.isRead ?? false), alarm: entry.alarm ?? known?.alarm ?? null })
+  }
   return [...all.values()].toSorted((a, b) => b.id - a.id).filter((entry, index) => index < KEPT || (entry.isUrgent && !entry.isRead))
 }
 
@@ -65,8 +71,8 @@ export interface InboxFilter {
   entity: { type: string; id: string } | null
 }
 
-/** Returns whether a notification has all words of the filter. The service compares words more thoroughly. */
-export function hasWords({ title, body }: InboxEntry, { text }: InboxFilter): boolean {
+/** Returns whether title and body have all words of a text. The service compares words more thoroughly. */
+export function hasWords(title: string, body: string, text: string): boolean {
   const searched = searchable(`${title}\n${body}`)
   return searchable(text).split(/\s+/u).every((word) => searched.includes(word))
 }

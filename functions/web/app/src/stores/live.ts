@@ -3,9 +3,11 @@ import { useThrottleFn } from '@vueuse/core'
 import { defineStore } from 'pinia'
 import { ref } from 'vue'
 import { base } from '@/platform/address'
-import type { NewMessageEvent, NotificationEvent, StreamedEvent } from '@/api/types'
+import type { Alarm, AlarmEvent, NewMessageEvent, NotificationEvent, StreamedEvent } from '@/api/types'
 import { openFeed } from '@/feed/open'
 import type { Feed, FeedState } from '@/feed/protocol'
+import type { AlarmChange } from './alarm_rules'
+import { useAlarms } from './alarms'
 import { useConnection } from './connection'
 import { useDrafts } from './drafts'
 import { useInbox } from './inbox'
@@ -23,6 +25,8 @@ const POSITION_PAUSE = 2_000
 export interface LiveListeners {
   /** A notification that was not known here before. */
   notification(entry: InboxEntry): void
+  /** A change of an alarm that people are told. */
+  alarm(alarm: Alarm, change: AlarmChange): void
   message(event: NewMessageEvent): void
   roomLeft(room: string, left: LeftRoom): void
 }
@@ -34,6 +38,7 @@ export const useLive = defineStore('live', () => {
   const timelines = useTimelines()
   const typing = useTyping()
   const inbox = useInbox()
+  const alarms = useAlarms()
   const outbox = useOutbox()
   const drafts = useDrafts()
   const redactions = useRedactions()
@@ -54,7 +59,7 @@ export const useLive = defineStore('live', () => {
     const lastEventId = typeof stored?.value === 'string' ? stored.value : null
     beginsLate = lastEventId === null
     feed = openFeed({ key, base, token, lastEventId, onEvent: apply, onState, onPosition: keepPosition })
-    await Promise.all([rooms.load(), inbox.start(database)])
+    await Promise.all([rooms.load(), inbox.start(database), alarms.load()])
   }
 
   function onState(state: FeedState): void {
@@ -93,6 +98,9 @@ export const useLive = defineStore('live', () => {
         break
       case 'notification':
         applyNotification(event)
+        break
+      case 'alarm':
+        applyAlarm(event)
         break
       case 'typing':
         return typing.apply(event, own)
@@ -139,7 +147,15 @@ export const useLive = defineStore('live', () => {
     const entry = inbox.add(event)
     if (entry === null) return
     timelines.addNotification(event, session.config?.bot_user_id ?? '')
+    const alarm = alarms.ofEntry(entry)
+    if (alarm !== undefined) timelines.alarmChanged(alarm)
     listeners?.notification(entry)
+  }
+
+  function applyAlarm(event: AlarmEvent): void {
+    const change = alarms.apply(event)
+    timelines.alarmChanged(event.alarm)
+    if (change !== null) listeners?.alarm(event.alarm, change)
   }
 
   /** Reads all data again after missed events. Drafts, the outbox and the place stay. */
@@ -147,6 +163,7 @@ export const useLive = defineStore('live', () => {
     timelines.reset()
     void rooms.load()
     void inbox.load()
+    void alarms.load()
   }
 
   let position: string | null = null

@@ -1,6 +1,6 @@
 // One room's messages, oldest first. Pure: each function returns the next state, and repeating it changes nothing.
 import type { History } from '@/api/calls'
-import type { Message, MessageEditedEvent, NewMessageEvent, NotificationEvent, ReactionEvent, StreamedEvent } from '@/api/types'
+import type { Alarm, Message, MessageEditedEvent, NewMessageEvent, NotificationEvent, ReactionEvent, StreamedEvent } from '@/api/types'
 import { reacted, type Reaction, reactionsOf, withoutReaction } from './reactions'
 
 /** The most rows of a timeline; the others are fetched again. */
@@ -13,6 +13,8 @@ export interface Row extends Omit<Message, 'reactions'> {
   /** The id of the notification that this row shows, if it came live and its message is not known yet. */
   liveNotification?: number | undefined
   isUrgent?: boolean
+  /** The alarm whose root message this is, as it was at its last change that came live. Its text may be older. */
+  alarm?: Alarm
 }
 
 export interface Timeline {
@@ -196,6 +198,13 @@ export function withSent(timeline: Timeline, notification: number, event_id: str
   const live = `notification:${notification}`
   if (timeline.rows.some((row) => row.event_id === event_id)) return withoutRow(timeline, live)
   return changed(timeline, live, (row) => ({ ...row, event_id, notification_id: notification, liveNotification: undefined }))
+}
+
+/** Shows an alarm in the message of its episode: edits of the service do not come as events. */
+export function withAlarm(timeline: Timeline, alarm: Alarm): Timeline {
+  const row = timeline.rows.findLast(({ notification_id, liveNotification }) => (notification_id ?? liveNotification) === alarm.notification_id)
+  if (row === undefined || alarm.notification_id === null || (row.alarm?.revision ?? -1) >= alarm.revision) return timeline
+  return changed(timeline, row.event_id, (now) => ({ ...now, alarm }))
 }
 
 /** Returns the text that the service writes into the room. */

@@ -4,10 +4,10 @@ import { defineStore } from 'pinia'
 import { shallowRef } from 'vue'
 import { type History, history, type Place } from '@/api/calls'
 import { ApiError, type Failure, failureOf } from '@/api/problem'
-import type { Message, NotificationEvent, NotificationSentEvent, StreamedEvent } from '@/api/types'
+import type { Alarm, Message, NotificationEvent, NotificationSentEvent, StreamedEvent } from '@/api/types'
 import { serverNow } from '@/platform/clock'
 import {
-  applied, around, changed, EMPTY, mayMissReaction, type Row, rowOf, ROWS_MAX, type Timeline, withMessage, withNewer, withEnd, withNewest, withNotification, withOlder, withoutRow, withSent,
+  applied, around, changed, EMPTY, mayMissReaction, type Row, rowOf, ROWS_MAX, type Timeline, withAlarm, withMessage, withNewer, withEnd, withNewest, withNotification, withOlder, withoutRow, withSent,
 } from './timeline'
 
 /** The most timelines that are kept. */
@@ -229,11 +229,15 @@ export const useTimelines = defineStore('timelines', () => {
     change(room_id, (timeline) => withSent(timeline, notification_id, event_id))
   }
 
+  function alarmChanged(alarm: Alarm): void {
+    if (alarm.room_id !== null) change(alarm.room_id, (timeline) => withAlarm(timeline, alarm))
+  }
+
   /** Reads the room on the page again after a gap; all other rooms are read when they are opened. */
   function reset(): void {
     all.value = new Map([...all.value].filter(([room]) => room === shown).map(([room, timeline]) => [room, { ...timeline, isStale: true }]))
     if (shown !== null && all.value.has(shown)) void refresh(shown)
   }
 
-  return { all, get, open, close, loadNewest, loadOlder, loadNewer, jump, retry, add, apply, changeRow, remove, addNotification, notificationSent, reset }
+  return { all, get, open, close, loadNewest, loadOlder, loadNewer, jump, retry, add, apply, changeRow, remove, addNotification, notificationSent, alarmChanged, reset }
 })

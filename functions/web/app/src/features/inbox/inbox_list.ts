@@ -19,7 +19,7 @@ export function useInboxList(filter: () => InboxFilter) {
   const failure = shallowRef<Failure | null>(null)
   let request = Symbol('list')
 
-  const shown = computed(() => inbox.entries.filter((entry) => ((entry.id > since.value && hasWords(entry, filter())) || ids.value.has(entry.id)) && isShown(entry, filter())))
+  const shown = computed(() => inbox.entries.filter((entry) => ((entry.id > since.value && hasWords(entry.title, entry.body, filter().text)) || ids.value.has(entry.id)) && isShown(entry, filter())))
 
   function queryOf({ state, app, text, entity }: InboxFilter): InboxQuery {
     return {
