@@ -2,8 +2,9 @@
 import { describe, expect, it } from 'vitest'
 import type { Message, NotificationEvent, StreamedEvent } from '@/api/types'
 import type { History } from '@/api/calls'
+import { alarmOf } from './alarm_sample'
 import * as rules from './timeline'
-import { EMPTY, type Row, ROWS_MAX, type Timeline, withEnd, withNotification } from './timeline'
+import { EMPTY, type Row, ROWS_MAX, type Timeline, withAlarm, withEnd, withNotification } from './timeline'
 
 const at = (second: number) => new Date(Date.UTC(2026, 0, 31, 12, 0, second)).toISOString()
 const message = (id: string, second: number, more: Partial<Message> = {}): Message => ({
@@ -165,4 +166,15 @@ describe('a notification', () => {
     expect(withNotification(known, notification, bot, at(6))).toBe(known)
     expect(withNotification(known, { ...notification, notification_id: 43 }, bot, at(6)).rows).toHaveLength(2)
   })
+})
+
+it('an alarm is shown in the message of its episode, whose text is older, and the newer one counts', () => {
+  const root = (id: string, second: number, notification_id: number) => message(id, second, { notification_id } as Partial<Message>)
+  const timeline = [root('$before', 1, 7), root('$root', 2, 10)].reduce(withMessage, EMPTY)
+  const counted = withAlarm(timeline, alarmOf(1, { revision: 3, occurrences: 3 }))
+  expect(counted.rows.map(({ alarm }) => alarm?.occurrences)).toEqual([undefined, 3])
+  expect(withAlarm(counted, alarmOf(1, { revision: 2 }))).toBe(counted)
+  // The next episode has a message of its own.
+  expect(withAlarm(counted, alarmOf(1, { revision: 4, episode: 2, notification_id: 30 }))).toBe(counted)
+  expect(withAlarm(counted, alarmOf(1, { revision: 5, notification_id: null }))).toBe(counted)
 })

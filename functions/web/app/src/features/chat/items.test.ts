@@ -3,7 +3,6 @@ import { describe, expect, it } from 'vitest'
 import type { Row } from '@/stores/timeline'
 import { firstNewOf, isPrepended, itemMaker, missedOf } from './items'
 import { partsOf } from './links'
-import { notificationText } from './notification_text'
 
 const row = (id: string, minute: number, sender = '@anna:hub'): Row => ({
   event_id: id, room_id: '!a', sender, sender_display_name: sender, body: id, msg_type: 'm.text', timestamp: new Date(2026, 0, 31, 12, minute).toISOString(),
@@ -62,11 +61,5 @@ describe('a text', () => {
   it('loses nothing when it is taken apart', () => {
     const text = 'x <script>alert(1)</script> www.example.com\n\u202Eend'
     expect(partsOf(text).map((part) => part.text).join('')).toBe(text)
-  })
-
-  it('of a notification is taken apart, and any other is left as it is', () => {
-    expect(notificationText('❗ [mes] CNC-01 gestoppt\n\nE-401\nbitte')).toEqual({ app: 'mes', title: 'CNC-01 gestoppt', body: 'E-401\nbitte', isUrgent: true })
-    expect(notificationText('[mes] Schicht')).toMatchObject({ isUrgent: false, body: '' })
-    expect(notificationText('Hallo [mes] da')).toBeNull()
   })
 })

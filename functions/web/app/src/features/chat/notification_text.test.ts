@@ -6,8 +6,8 @@ const PLAIN = { body: '', isUrgent: false, state: '', counter: '' }
 
 it('a notification has its app, title and body', () => {
   expect(notificationText('[mes] Auftrag 7 · fertig')).toEqual({ ...PLAIN, app: 'mes', title: 'Auftrag 7 · fertig' })
-  expect(notificationText('❗ [mes] Halt\nLichtgitter\nunterbrochen')).toEqual({ ...PLAIN, app: 'mes', title: 'Halt', body: 'Lichtgitter\nunterbrochen', isUrgent: true })
-  expect([notificationText('Guten Morgen'), notificationText('siehe · [1] unten')]).toEqual([null, null])
+  expect(notificationText('❗ [mes] Halt\n\nLichtgitter\nunterbrochen')).toEqual({ ...PLAIN, app: 'mes', title: 'Halt', body: 'Lichtgitter\nunterbrochen', isUrgent: true })
+  expect([notificationText('Guten Morgen'), notificationText('Hallo [mes] da'), notificationText('siehe · [1] unten')]).toEqual([null, null, null])
 })
 
 it('an alarm has its state and counter, in each state of its life', () => {
