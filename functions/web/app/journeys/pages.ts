@@ -1,6 +1,6 @@
 // A service with content, and every page of the application: for screenshots and accessibility checks.
 import { expect, type Page } from '@playwright/test'
-import { notify, Person, roomPath } from './service'
+import { alarm, notify, Person, roomPath } from './service'
 
 export interface Content {
   general: string
@@ -33,6 +33,7 @@ async function make(): Promise<Content> {
   await max.post(`/api/v1/rooms/${encodeURIComponent(machine)}/join`)
   await notify({ title: 'CNC-01 läuft wieder', ...stop })
   await max.send(machine, 'Kühlmittel aufgefüllt, Spindel geprüft.')
+  await faults(max)
   const { matrix_room_id: direct } = await max.post<{ matrix_room_id: string }>('/api/v1/rooms/dm/schmidt')
   await max.send(direct, 'Läuft die Presse wieder?')
   await anna.send(direct, 'Ja, seit zehn Uhr. Der Sensor war verschmutzt, ich habe ihn gereinigt und neu eingelernt.')
@@ -41,6 +42,23 @@ async function make(): Promise<Content> {
   await anna.send(project, '@Max Müller, passt das für dich?', { reply_to: plan.event_id, mentions: { hub_user_ids: ['mueller'], room: false } })
   for (const [person, key] of [[anna, '👍'], [max, '👍'], [anna, '✅']] as const) await person.react(project, plan.event_id, key)
   return { general, machine, direct, project }
+}
+
+/** Reports faults in each of the states that a card has. */
+async function faults(person: Person): Promise<void> {
+  const press = { target_type: 'entity_room', entity_type: 'machine', entity_id: 7 }
+  const oil = { dedup_key: 'press-7:oil', title: 'Öldruck zu niedrig', body: '2,1 bar, Sollwert 3,0 bar', priority: 'high', ...press }
+  for (let count = 1; count <= 12; count += 1) await alarm(oil)
+  await alarm({ dedup_key: 'press-7:filter', title: 'Filter verschmutzt', priority: 'low', ...press })
+  await notify({ dedup_key: 'press-7:tool', event_type: 'alarm', title: 'Werkzeugwechsel fällig', ...press })
+  await alarm({ dedup_key: 'press-7:coolant', title: 'Kühlmittel niedrig', ...press })
+  await notify({ dedup_key: 'press-7:coolant', event_action: 'resolve' })
+  for (const [key, act] of [['air', 'ack'], ['door', 'resolve']] as const) {
+    const { alarm: { id } } = await alarm({ dedup_key: `press-7:${key}`, title: key === 'air' ? 'Druckluft ausgefallen' : 'Schutztür offen', ...press })
+    await person.post(`/api/v1/alarms/${id}/${act}`, { comment: 'Ich schaue nach' })
+  }
+  await alarm({ dedup_key: 'press-7:light', title: 'Lichtgitter gestört', ...press })
+  await notify({ dedup_key: 'press-7:light', event_action: 'cancel' })
 }
 
 /** The pages, each with the steps that open it. */
@@ -83,6 +101,17 @@ export const PAGES: Record<string, (page: Page, content: Content) => Promise<voi
     await expect(page.getByRole('link', { name: /Kühlmittel aufgefüllt/ }).first()).toBeVisible()
   },
   inbox: (page) => to(page, '/meldungen', () => page.getByRole('heading', { name: /^(Meldungen|Notifications)$/ })),
+  alarms: (page) => to(page, '/meldungen?status=stoerungen', () => page.getByRole('heading', { name: 'Öldruck zu niedrig' })),
+  'alarm-journal': async (page) => {
+    await PAGES.alarms?.(page, {} as Content)
+    await page.getByRole('article').filter({ hasText: 'Öldruck zu niedrig' }).getByRole('button', { name: /^(Verlauf|History)$/ }).click()
+    await expect(page.getByRole('complementary').getByRole('listitem').first()).toBeVisible()
+  },
+  'alarm-comment': async (page) => {
+    await PAGES.alarms?.(page, {} as Content)
+    await page.getByRole('article').filter({ hasText: 'Öldruck zu niedrig' }).getByRole('button', { name: /^(Kommentar|Comment)$/ }).click()
+    await expect(page.getByRole('dialog')).toBeVisible()
+  },
   settings: (page) => to(page, '/einstellungen', () => page.getByRole('heading', { name: /^(Einstellungen|Settings)$/ })),
   shortcuts: async (page) => {
     await to(page, '/einstellungen', () => page.getByRole('heading', { name: /^(Einstellungen|Settings)$/ }))

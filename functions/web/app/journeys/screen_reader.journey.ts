@@ -54,9 +54,25 @@ const CHAT = {
         - button "Alle" [pressed]
         - button "Ungesehen"
         - button "Dringend"
+        - button "Störungen"
       - combobox "Anwendung"
       - button "Alle gesehen"
       - region "Meldungen":
+        - region "Offene Störungen":
+          - heading /Offene Störungen/ [level=2]
+          - list:
+            - listitem:
+              - article:
+                - text: /Unquittiert Hoch fertigungs-app/
+                - button "machine 7"
+                - time: /12× seit/
+                - heading "Öldruck zu niedrig" [level=3]
+                - paragraph: 2,1 bar, Sollwert 3,0 bar
+                - button "Quittieren"
+                - button "Erledigt"
+                - button "Kommentar"
+                - button "Verlauf"
+                - button "Mehr"
         - region "Heute":
           - heading "Heute" [level=2]
           - list:

@@ -31,6 +31,10 @@ const post = (body: unknown, headers: Record<string, string> = {}): RequestInit 
 export const notify = (fields: Record<string, unknown>): Promise<{ id: number; matrix_room_id: string }> =>
   json('/api/v1/notifications/send', post({ source_app: 'fertigungs-app', event_type: 'e', ...fields }, { 'x-service-token': serviceToken }))
 
+/** Reports a fault that somebody has to acknowledge, as a satellite does. */
+export const alarm = (fields: { dedup_key: string; title: string } & Record<string, unknown>): Promise<{ id: number; matrix_room_id: string; alarm: { id: number } }> =>
+  json('/api/v1/notifications/send', post({ source_app: 'fertigungs-app', event_type: 'alarm', ack_required: true, ...fields }, { 'x-service-token': serviceToken }))
+
 /** Returns a token of the Hub for a seeded user. */
 export const hubToken = async (user: string): Promise<string> =>
   (await json<{ hub_token: string }>('/auth/development', post({ hub_user_id: user }))).hub_token

@@ -115,6 +115,9 @@ export const useAlarms = defineStore('alarms', () => {
     return alarm !== undefined && isOfEpisode(entry, alarm) ? alarm : undefined
   }
 
+  /** Returns the alarm whose episode began with a notification. */
+  const ofNotification = (id: number | null | undefined): Alarm | undefined => all.value.get(byNotification.value.get(id ?? -1) ?? -1)
+
   function setAct(id: number, act: PendingAct | null): void {
     const next = new Map(acts.value)
     if (act === null) next.delete(id)
@@ -166,7 +169,7 @@ export const useAlarms = defineStore('alarms', () => {
     inbox.markRead(inbox.entries.filter((entry) => !entry.isRead && ofEntry(entry)?.id === id).map((entry) => entry.id))
   }
 
-  return { all, open, acts, isSupported, isLoaded, failure, load, loadLatest, refresh, apply, ofEntry, isBusy, act, retry, dismiss, comment }
+  return { all, open, acts, isSupported, isLoaded, failure, load, loadLatest, refresh, apply, ofEntry, ofNotification, isBusy, act, retry, dismiss, comment }
 })
 
 /** Returns whether the same act may succeed later. */
