@@ -65,7 +65,7 @@ export interface Alarm {
 }
 
 /** The states of ISA-18.2: normal, active, and over before anybody has acknowledged it. */
-export type AlarmState = 'normal' | 'active_unack' | 'active_ack' | 'rtn_unack'
+type AlarmState = 'normal' | 'active_unack' | 'active_ack' | 'rtn_unack'
 
 export interface AckedBy {
   hub_user_id: string | null
@@ -76,7 +76,7 @@ export interface AckedBy {
   expires_at: string | null
 }
 
-export interface Cleared {
+interface Cleared {
   at: string
   by: 'satellite' | 'user' | 'timeout' | 'cancel'
   hub_user_id: string | null

@@ -7,6 +7,7 @@ import { showNotification } from '@/platform/os_notifications'
 import { SoundPlayer } from '@/platform/sound'
 import { roomPath } from '@/router/paths'
 import type { AlarmChange } from '@/stores/alarm_rules'
+import { useAlarms } from '@/stores/alarms'
 import type { InboxEntry } from '@/stores/inbox_entries'
 import { isMentioning, useRooms } from '@/stores/rooms'
 import { useSession } from '@/stores/session'
@@ -14,9 +15,12 @@ import { useSettings } from '@/stores/settings'
 import { previewOf } from '@/stores/texts'
 import { useToasts } from '@/stores/toasts'
 import { useUrgent } from '@/stores/urgent'
+import { useActFailureText } from './act_failure_text'
 
 /** The pause between two sounds of an unseen urgent notification, in milliseconds. */
 const URGENT_PAUSE = 8_000
+/** The path of the open alarms. */
+const ALARMS = '/meldungen?status=stoerungen'
 /** Characters of a message that a toast shows. */
 const SHOWN = 140
 
@@ -26,7 +30,9 @@ export function useAlerts(announce: (text: string) => void) {
   const router = useRouter()
   const toasts = useToasts()
   const rooms = useRooms()
+  const alarms = useAlarms()
   const urgent = useUrgent()
+  const actFailureText = useActFailureText()
   const settings = useSettings()
   const session = useSession()
   const sounds = new SoundPlayer()
@@ -43,7 +49,7 @@ export function useAlerts(announce: (text: string) => void) {
 
   function notification(entry: InboxEntry): void {
     announce(t(entry.isUrgent ? 'inbox.announceUrgent' : 'inbox.announce', { app: entry.app, title: entry.title }))
-    const to = entry.room !== null && rooms.all.has(entry.room) ? roomPath(entry.room) : '/meldungen'
+    const to = entry.alarm !== null ? ALARMS : entry.room !== null && rooms.all.has(entry.room) ? roomPath(entry.room) : '/meldungen'
     showOutside(`notification ${entry.id}`, entry.title, entry.body || entry.app, to, entry.isUrgent)
     // The bar already shows an urgent one.
     if (entry.isUrgent || route.name === 'inbox') return
@@ -55,7 +61,7 @@ export function useAlerts(announce: (text: string) => void) {
     const by = change === 'acked' ? changed.acked_by?.display_name : changed.cleared?.display_name
     announce(t(`alarm.announce.${change}`, { title: changed.title, name: by ?? changed.source_app, priority: t(`alarm.priority.${changed.priority}`) }))
     if (change !== 'raised') return
-    showOutside(`alarm ${changed.id}`, changed.title, changed.body ?? changed.source_app, '/meldungen', changed.priority === 'urgent')
+    showOutside(`alarm ${changed.id}`, changed.title, changed.body ?? changed.source_app, ALARMS, changed.priority === 'urgent')
   }
 
   function message(event: NewMessageEvent): void {
@@ -70,6 +76,19 @@ export function useAlerts(announce: (text: string) => void) {
     if (isOpen(event.room_id)) return
     toasts.show({ title: event.sender_display_name, text, to: roomPath(event.room_id), tone: 'neutral' })
   }
+
+  // A failed act is shown with its alarm; on any other page a toast leads there.
+  watch(
+    () => alarms.acts,
+    (acts, before) => {
+      if (route.name === 'inbox') return
+      for (const [id, act] of acts) {
+        const hasFailed = act.failure !== null && before.get(id)?.failure === null
+        if (!hasFailed || urgent.all.some((one) => one.alarm?.id === id)) continue
+        toasts.show({ title: alarms.all.get(id)?.title ?? '', text: actFailureText(act), to: ALARMS, tone: 'danger' })
+      }
+    },
+  )
 
   const loud = computed(() => urgent.all.filter(({ isLoud }) => isLoud).length)
   const mustSound = () => settings.values.urgentSound && loud.value > 0

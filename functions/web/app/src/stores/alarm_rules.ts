@@ -11,7 +11,6 @@ export type Alarms = ReadonlyMap<number, Alarm>
 export const isOpen = ({ state }: Alarm): boolean => state !== 'normal'
 /** Returns whether somebody has to acknowledge it. */
 export const isUnacked = ({ state }: Alarm): boolean => state === 'active_unack' || state === 'rtn_unack'
-export const isActive = ({ state }: Alarm): boolean => state === 'active_unack' || state === 'active_ack'
 
 /** Takes alarms. One that is known with the same or a greater revision changes nothing. */
 export function withAlarms(alarms: Alarms, given: readonly Alarm[]): Alarms {
