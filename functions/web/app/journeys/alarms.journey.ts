@@ -87,6 +87,24 @@ test('a comment and each act stand in the journal, and the acknowledgement is wi
   await expect(card(anna, title).getByRole('button', { name: 'Verlauf' })).toBeFocused()
 })
 
+test('a comment that is being written stays, although its alarm ends meanwhile', async ({ browser }) => {
+  const [page] = await desks(browser)
+  const title = await fault('Kommentar')
+  await act(page, title, 'Kommentar')
+  const field = page.getByRole('dialog').getByLabel('Kommentar', { exact: true })
+  await field.fill('Dichtung getauscht')
+  await notify({ dedup_key: title, event_action: 'cancel' })
+  await expect(page.getByRole('region', { name: 'Heute', includeHidden: true }).getByText(title)).toBeAttached()
+  await expect(field).toHaveValue('Dichtung getauscht')
+  await page.keyboard.press('Escape')
+  await act(page, title, 'Kommentar')
+  await expect(field).toHaveValue('Dichtung getauscht')
+  await page.getByRole('dialog').getByRole('button', { name: 'Speichern' }).click()
+  await expect(page.getByRole('dialog')).toHaveCount(0)
+  await act(page, title, 'Verlauf')
+  await expect(page.getByRole('complementary').getByText('Dichtung getauscht')).toBeVisible()
+})
+
 test('a viewer sees the alarm and why there are no buttons', async ({ browser }) => {
   const page = await openWith(browser, tokenFor(`leser-${run}`, 'viewer', 1, 'Leser'), '/meldungen')
   const title = await fault('Druckluft')

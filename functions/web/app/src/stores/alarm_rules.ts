@@ -43,7 +43,9 @@ const PRIORITIES = { urgent: 0, high: 1, normal: 2, low: 3 }
 
 /** Orders alarms: unacknowledged ones first, then by priority, then the oldest first. Counters change no place. */
 export function compareAlarms(a: Alarm, b: Alarm): number {
-  return Number(isUnacked(b)) - Number(isUnacked(a)) || PRIORITIES[a.priority] - PRIORITIES[b.priority] || Date.parse(a.started_at) - Date.parse(b.started_at) || a.id - b.id
+  const rank = Number(isUnacked(b)) - Number(isUnacked(a)) || PRIORITIES[a.priority] - PRIORITIES[b.priority]
+  if (rank !== 0 || a.started_at === b.started_at) return rank || a.id - b.id
+  return a.started_at < b.started_at ? -1 : 1
 }
 
 /** Returns whether a notification belongs to the newest episode of its alarm. */

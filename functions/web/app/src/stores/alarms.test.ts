@@ -56,6 +56,20 @@ describe('alarms', () => {
     expect([alarms.failure?.name, alarms.isSupported, alarms.open.length]).toEqual(['ApiError', true, 1])
   })
 
+  it('that are over are read once they are wanted, and with each reading from then on', async () => {
+    const alarms = await storeOf(alarmOf(1))
+    vi.mocked(fetchAlarms).mockImplementation(async (query) => (query.state === 'open' ? list(alarmOf(1)) : list(alarmOf(2, cleared()))))
+    await alarms.loadLatest()
+    await alarms.loadLatest()
+    expect([[...alarms.all.keys()], vi.mocked(fetchAlarms).mock.calls.length]).toEqual([[1, 2], 2])
+    await alarms.load()
+    expect(vi.mocked(fetchAlarms).mock.calls.length).toBe(4)
+    vi.mocked(fetchAlarms).mockRejectedValue(new NoAnswer('cut'))
+    setActivePinia(createPinia())
+    await useAlarms().loadLatest()
+    expect(useAlarms().failure).toBeNull()
+  })
+
   it('change by newer events only, and a change of the state is told once', async () => {
     const alarms = await storeOf(alarmOf(1))
     expect(alarms.apply(event(alarmOf(1, { revision: 2, occurrences: 12 })))).toBeNull()
@@ -163,6 +177,12 @@ describe('what is urgent', () => {
     expect(titles()).toEqual(['T10', 'T7'])
     inbox.markRead([10])
     expect(titles()).toEqual(['T7'])
+  })
+
+  it('begins with active alarms, then with the newest', async () => {
+    await storeOf(alarmOf(1, urgent), alarmOf(2, { ...urgent, active_since: '2026-01-31T08:00:00.000000Z' }), alarmOf(3, { ...urgent, state: 'rtn_unack' }))
+    for (const id of [5, 7]) useInbox().add(notification(id, { ...urgent, created_at: `2026-01-31T13:00:0${id}.000000Z` }))
+    expect(titles()).toEqual(['Störung 2', 'Störung 1', 'T7', 'T5', 'Störung 3'])
   })
 
   it('ends for a viewer, who cannot acknowledge, when it was seen', async () => {

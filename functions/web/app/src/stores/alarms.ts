@@ -53,11 +53,10 @@ export const useAlarms = defineStore('alarms', () => {
     const current = (request = Symbol('list'))
     const known = stored.value
     try {
-      const list = await pages({ state: 'open' })
-      const latest = hasLatest ? (await fetchAlarms({ limit: PAGE })).alarms : []
+      const [list, latest] = await Promise.all([pages({ state: 'open' }), hasLatest ? fetchAlarms({ limit: PAGE }) : null])
       if (request !== current) return
       put(withOpen(stored.value, list, known))
-      put(withAlarms(stored.value, latest))
+      put(withAlarms(stored.value, latest?.alarms ?? []))
       isSupported.value = isLoaded.value = true
       failure.value = null
     } catch (thrown) {
@@ -79,11 +78,17 @@ export const useAlarms = defineStore('alarms', () => {
     return list
   }
 
-  /** Reads the latest alarms, too: a list of notifications shows how theirs have ended. */
+  /** Reads the latest alarms, too, from now on: a list of notifications shows how theirs have ended. */
   async function loadLatest(): Promise<void> {
-    if (hasLatest) return
+    if (hasLatest || !isSupported.value) return
     hasLatest = true
-    await load()
+    try {
+      const { alarms } = await fetchAlarms({ limit: PAGE })
+      put(withAlarms(stored.value, alarms))
+    } catch (thrown) {
+      // Without them, their notifications stand for themselves. The open ones have a failure of their own.
+      failureOf(thrown)
+    }
   }
 
   /** Reads one alarm. */

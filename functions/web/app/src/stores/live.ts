@@ -59,7 +59,7 @@ export const useLive = defineStore('live', () => {
     const lastEventId = typeof stored?.value === 'string' ? stored.value : null
     beginsLate = lastEventId === null
     feed = openFeed({ key, base, token, lastEventId, onEvent: apply, onState, onPosition: keepPosition })
-    await Promise.all([rooms.load(), inbox.start(database), alarms.load()])
+    await Promise.all([rooms.load(), loadAlarms(inbox.start(database))])
   }
 
   function onState(state: FeedState): void {
@@ -158,12 +158,17 @@ export const useLive = defineStore('live', () => {
     if (change !== null) listeners?.alarm(event.alarm, change)
   }
 
+  /** Reads the open alarms, and those that are over if one of them may be that of an unseen urgent notification. */
+  async function loadAlarms(notifications: Promise<void>): Promise<void> {
+    await Promise.all([notifications, alarms.load()])
+    if (inbox.urgent.some((entry) => alarms.ofEntry(entry) === undefined)) await alarms.loadLatest()
+  }
+
   /** Reads all data again after missed events. Drafts, the outbox and the place stay. */
   function reset(): void {
     timelines.reset()
     void rooms.load()
-    void inbox.load()
-    void alarms.load()
+    void loadAlarms(inbox.load())
   }
 
   let position: string | null = null

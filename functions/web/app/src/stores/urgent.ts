@@ -22,6 +22,9 @@ export interface Urgent {
   readonly isLoud: boolean
 }
 
+/** Active alarms come first, then the newest ones. */
+const rankOf = ({ alarm, isLoud }: Urgent): number => (alarm !== null && isLoud ? 0 : 1)
+
 export const useUrgent = defineStore('urgent', () => {
   const inbox = useInbox()
   const alarms = useAlarms()
@@ -52,7 +55,8 @@ export const useUrgent = defineStore('urgent', () => {
       isLoud: true,
     }))
     // A viewer cannot acknowledge: what they have seen rings no more.
-    return [...fromAlarms.filter(({ notification }) => !session.isReader || notification !== null), ...plain]
+    const shown: Urgent[] = [...fromAlarms.filter(({ notification }) => !session.isReader || notification !== null), ...plain]
+    return shown.toSorted((a, b) => rankOf(a) - rankOf(b) || b.at - a.at)
   })
 
   return { all }
