@@ -33,14 +33,18 @@ export function useAlarmWords() {
     const time = at(started_at)
     return occurrences > 1 ? t('alarm.count', { n: new Intl.NumberFormat(locale.value).format(occurrences), time }) : t('alarm.since', { time })
   }
-  /** "Quittiert von Max Müller, 08:16"; empty without an acknowledgement. */
-  function acked({ acked_by }: Alarm): string {
-    return acked_by === null ? '' : t(`alarm.acked.${acked_by.via}`, { name: acked_by.display_name, time: at(acked_by.at) })
+  /** "Quittiert von Max Müller, 08:16"; empty without an acknowledgement, and if the end of the fault says it. */
+  function acked({ acked_by, cleared: end }: Alarm): string {
+    const isSameAct = end?.by === 'user' && end.at === acked_by?.at
+    return acked_by === null || isSameAct ? '' : t(`alarm.acked.${acked_by.via}`, { name: acked_by.display_name, time: at(acked_by.at) })
   }
   /** "Behoben von Max Müller, 08:40 (26 Min.)"; empty while the fault is present. */
   function cleared({ cleared: end, started_at }: Alarm): string {
     return end === null ? '' : t(`alarm.cleared.${end.by}`, { name: end.display_name ?? '', time: at(end.at), duration: duration(started_at, end.at) })
   }
 
-  return { state, counter, acked, cleared }
+  /** Its end and its acknowledgement, as far as there are any. */
+  const lines = (alarm: Alarm): string[] => [cleared(alarm), acked(alarm)].filter((line) => line !== '')
+
+  return { state, counter, acked, cleared, lines }
 }

@@ -12,7 +12,7 @@ export interface NotificationText {
   counter: string
 }
 
-const FORM = /^(❗\uFE0F?\s*)?(?:([^[\]\n]{1,200}) · )?\[([^\]\n]{1,100})\] ([^\n]*)\n*([\s\S]*)$/
+const FORM = /^(❗\uFE0F?\s*)?(?:([^[\n][^\n]{0,300}?) · )?\[([^\]\n]{1,100})\] ([^\n]*)\n*([\s\S]*)$/
 /** The words with which the state of an alarm begins. */
 const STATES = /^(?:unquittiert|aktiv|quittiert von |behoben|zurückgezogen |wieder aktiv|Priorität jetzt )/
 const COUNTER = /^(.*) · ((?:[\d.]+× )?seit (?:\d\d\.\d\d\. )?\d\d:\d\d(?: · (?:quittiert von .*|seit über 24 h aktiv))?)$/
