@@ -177,5 +177,5 @@ export const useAlarms = defineStore('alarms', () => {
   return { all, open, acts, isSupported, isLoaded, failure, load, loadLatest, refresh, apply, ofEntry, ofNotification, isBusy, act, retry, dismiss, comment }
 })
 
-/** Returns whether the same act may succeed later. */
-export const isRepeatable = (failure: Failure | null): boolean => failure instanceof NoAnswer || (failure instanceof ApiError && failure.isTemporary)
+/** Returns whether the same act may succeed later, also after a new sign-in. */
+export const isRepeatable = (failure: Failure | null): boolean => failure instanceof NoAnswer || (failure instanceof ApiError && (failure.isTemporary || failure.status === 401))
