@@ -8,7 +8,8 @@ export type DirectoryRoom = Schemas['DirectoryRoom']
 export type Member = Schemas['Member']
 export type User = Schemas['User']
 export type Me = Schemas['Me']
-export type Message = Schemas['Message']
+/** The messages of an alarm have its id and episode. */
+export type Message = Schemas['Message'] & { alarm_id?: number; alarm_episode?: number }
 export type FoundMessage = Schemas['FoundMessage']
 export type ExternalClient = Schemas['ExternalClient']
 export type ClientConfig = Schemas['ClientConfig']

@@ -174,6 +174,8 @@ it('an alarm is shown in the message of its episode, whose text is older, and th
   const counted = withAlarm(timeline, alarmOf(1, { revision: 3, occurrences: 3 }))
   expect(counted.rows.map(({ alarm }) => alarm?.occurrences)).toEqual([undefined, 3])
   expect(withAlarm(counted, alarmOf(1, { revision: 2 }))).toBe(counted)
+  const read = [message('$old', 1, { alarm_id: 1, alarm_episode: 1 }), message('$new', 2, { alarm_id: 1, alarm_episode: 2 }), message('$ring', 3, { alarm_id: 1, alarm_episode: 2, reply_to: '$new' })].reduce(withMessage, EMPTY)
+  expect(withAlarm(read, alarmOf(1, { episode: 2 })).rows.map(({ alarm }) => alarm?.episode)).toEqual([undefined, 2, undefined])
   // The next episode has a message of its own.
   expect(withAlarm(counted, alarmOf(1, { revision: 4, episode: 2, notification_id: 30 }))).toBe(counted)
   expect(withAlarm(counted, alarmOf(1, { revision: 5, notification_id: null }))).toBe(counted)

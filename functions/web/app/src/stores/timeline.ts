@@ -200,10 +200,16 @@ export function withSent(timeline: Timeline, notification: number, event_id: str
   return changed(timeline, live, (row) => ({ ...row, event_id, notification_id: notification, liveNotification: undefined }))
 }
 
+/** Returns whether a message is the one that tells the state of an episode: a later call for attention replies to it. */
+export function isRootOf(row: Row, { id, episode, notification_id }: Alarm): boolean {
+  if (row.alarm_id !== undefined) return row.alarm_id === id && row.alarm_episode === episode && row.reply_to === null
+  return notification_id !== null && (row.notification_id ?? row.liveNotification) === notification_id
+}
+
 /** Shows an alarm in the message of its episode: edits of the service do not come as events. */
 export function withAlarm(timeline: Timeline, alarm: Alarm): Timeline {
-  const row = timeline.rows.findLast(({ notification_id, liveNotification }) => (notification_id ?? liveNotification) === alarm.notification_id)
-  if (row === undefined || alarm.notification_id === null || (row.alarm?.revision ?? -1) >= alarm.revision) return timeline
+  const row = timeline.rows.findLast((one) => isRootOf(one, alarm))
+  if (row === undefined || (row.alarm?.revision ?? -1) >= alarm.revision) return timeline
   return changed(timeline, row.event_id, (now) => ({ ...now, alarm }))
 }
 
