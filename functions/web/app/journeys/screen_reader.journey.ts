@@ -65,7 +65,7 @@ const CHAT = {
               - article:
                 - text: /Unquittiert Hoch fertigungs-app/
                 - button "machine 7"
-                - time: /12× seit/
+                - time: /\\d+× seit/
                 - heading "Öldruck zu niedrig" [level=3]
                 - paragraph: 2,1 bar, Sollwert 3,0 bar
                 - button "Quittieren"
