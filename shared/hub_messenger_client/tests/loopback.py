@@ -15,6 +15,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+from .alarm_states import INPUT, Alarms
+
 TOKEN = "messenger-service-token-dev"
 
 
@@ -113,6 +115,7 @@ class Service:
     script: deque[Behaviour] = field(default_factory=deque)
     always: Behaviour | None = None
     routes: dict[str, Behaviour] = field(default_factory=dict)
+    alarms: Alarms = field(default_factory=Alarms)
     _by_key: dict[str, dict[str, Any]] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _server: Server | None = None
@@ -166,6 +169,7 @@ class Service:
         with self._lock:
             if request.key in self._by_key:
                 return self._by_key[request.key], True
+            sent = request.json
             entry = {
                 "id": len(self.accepted) + 1,
                 "status": "sent",
@@ -173,11 +177,14 @@ class Service:
                 "matrix_event_id": "$event",
                 "created_at": "2026-01-31T12:00:00",
                 "body": None,
-                **request.json,
+                "title": sent.get("dedup_key"),
+                "event_type": sent.get("event_action"),
+                **sent,
             }
             self.accepted.append(entry)
-            self._by_key[request.key] = entry
-            return entry, False
+            answer = {name: value for name, value in entry.items() if name not in INPUT}
+            self._by_key[request.key] = {**answer, **self.alarms.apply(sent, entry["id"])}
+            return self._by_key[request.key], False
 
     def accept(self, exchange: Exchange) -> None:
         if exchange.headers["X-Service-Token"] != TOKEN:

@@ -35,7 +35,8 @@ from hub_messenger_client import (
 from .loopback import TOKEN, Service, breaks_off, breaks_off_after_storing, fails, slow
 
 Run = Callable[..., Any]
-SYNC_NAMES = ["notify", "notify_entity", "notify_user", "notify_service", "get", "log", "flush"]
+SYNC_NAMES = ["notify", "notify_entity", "notify_user", "notify_service", "resolve", "ack", "cancel", "update"]
+SYNC_NAMES += ["get", "log", "flush"]
 
 
 @pytest.fixture(params=["sync", "async"])
@@ -65,7 +66,7 @@ def test_the_twins_have_the_same_signatures_and_documentation() -> None:
         sync, twin = getattr(MessengerClient, name), getattr(MessengerClient, f"a{name}")
         assert inspect.signature(sync) == inspect.signature(twin)
         assert inspect.iscoroutinefunction(twin)
-        assert sync.__doc__ == twin.__doc__.replace("`anotify`", "`notify`")
+        assert sync.__doc__ == twin.__doc__.replace("`anotify`", "`notify`").replace("`aresolve`", "`resolve`")
 
 
 def test_notify_sends_to_everybody_of_the_tenant(service: Service, run: Run) -> None:
@@ -208,7 +209,7 @@ def test_a_base_url_may_end_with_the_path_of_the_api(service: Service, suffix: s
         ({"title": "t", "source_app": "a" * 101, "event_type": ""}, ["/source_app", "/event_type"]),
         ({"title": "t\0"}, ["/title"]),
         ({"title": 7}, ["/title"]),
-        ({"title": "t", "priority": "high"}, ["/priority"]),
+        ({"title": "t", "priority": "highest"}, ["/priority"]),
         ({"title": "t", "priority": "URGENT"}, ["/priority"]),
     ],
 )
@@ -222,7 +223,7 @@ def test_the_client_refuses_arguments_that_the_service_would_refuse(
     assert service.requests == []
 
 
-@pytest.mark.parametrize("priority", ["low", "high", "", 1])
+@pytest.mark.parametrize("priority", ["lowest", "High", "", 1])
 def test_the_client_refuses_an_unknown_priority_and_names_the_accepted_ones(service: Service, priority: Any) -> None:
     calls: dict[str, dict[str, Any]] = {
         "notify": {},
@@ -232,7 +233,7 @@ def test_the_client_refuses_an_unknown_priority_and_names_the_accepted_ones(serv
     }
     with client(service, source_app="a") as messenger:
         for name, target in calls.items():
-            with pytest.raises(ArgumentError, match="priority must be one of normal, urgent"):
+            with pytest.raises(ArgumentError, match="priority must be one of low, normal, high, urgent"):
                 getattr(messenger, name)(title="t", priority=priority, **target)
     assert service.requests == []
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sqlite3
 import stat
@@ -13,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from hub_messenger_client import SpoolError, _holders
+from hub_messenger_client import SpoolError, _holders, _wire
 from hub_messenger_client._spool import KEPT_DEAD, RANKS, Letter, Spool
 
 LEASE = 30.0
@@ -264,6 +265,38 @@ def test_a_full_spool_does_not_drop_a_higher_priority(spool: Spool) -> None:
     with pytest.raises(SpoolError, match="full"):
         spool.put(letter("f", "normal"))
     assert keys(spool) == list("abcde")
+
+
+def test_a_full_spool_keeps_the_end_of_an_alarm_before_normal_notifications(spool: Spool) -> None:
+    def request(**fields: object) -> Letter:
+        return _wire.letter(fields, key=None, keep=3600.0)
+
+    ranks = [request(priority=priority).rank for priority in ("low", "normal", "high", "urgent")]
+    assert ranks == sorted(set(ranks))
+    assert request().rank == request(event_action="update").rank == RANKS["normal"]
+    for action in ("acknowledge", "resolve", "cancel"):
+        assert request(event_action=action).rank == RANKS["high"]
+
+
+def test_only_a_letter_of_another_alarm_may_overtake(spool: Spool) -> None:
+    def alarm(key: str, **fields: object) -> Letter:
+        return letter(key, body=json.dumps({"source_app": "a", **fields}).encode())
+
+    for number, fields in enumerate([{"dedup_key": "k"}, {"dedup_key": "k", "event_action": "resolve"}, {}, {}]):
+        spool.put(alarm(str(number), **fields))
+    assert spool.claim("me", LEASE)
+    first = spool.advance("me", LEASE)
+    assert first is not None
+    other = spool.next_other(first)
+    assert other is not None
+    assert other.key == "2"
+    after = spool.next_other(other)
+    assert after is not None
+    assert after.key == "3"
+    assert spool.next_other(after) is None
+    same_name = alarm("x", dedup_key="k")
+    for fields in ({"source_app": "b"}, {"tenant_id": 2}, {"dedup_key": "l"}):
+        assert not alarm("y", **{"dedup_key": "k", **fields}).is_of_alarm_of(same_name)
 
 
 def test_a_full_spool_drops_expired_letters_first(spool: Spool, clock: Clock) -> None:

@@ -9,6 +9,7 @@ client.notify(source_app="fertigungs-app", title="Schicht gestartet")
 from __future__ import annotations
 
 from ._version import __version__
+from .alarms import AckedBy, Alarm, Cleared, NotificationAlarm
 from .client import MessengerClient
 from .errors import (
     ArgumentError,
@@ -31,8 +32,11 @@ from .handler import MessengerHandler
 from .models import DeadLetter, Event, Notification, NotificationLog, SpoolStats
 
 __all__ = [
+    "AckedBy",
+    "Alarm",
     "ArgumentError",
     "AuthenticationError",
+    "Cleared",
     "ClosedError",
     "ConfigurationError",
     "ConflictError",
@@ -46,6 +50,7 @@ __all__ = [
     "MessengerHandler",
     "NotFoundError",
     "Notification",
+    "NotificationAlarm",
     "NotificationLog",
     "RateLimitedError",
     "SpoolError",

@@ -7,6 +7,7 @@ import logging
 import os
 import weakref
 from collections.abc import Mapping
+from datetime import datetime, timezone
 from typing import Any
 
 import httpx
@@ -99,7 +100,19 @@ class Core:
                 code="missing_source_app",
             )
         _rules.check(body)
-        return _wire.letter({**body, **(extra or {})}, key=key, keep=self._keep)
+        request = {**_wire.request(body), **(extra or {})}
+        is_stamped = self._stamps(request, key)
+        if is_stamped:
+            request["occurred_at"] = datetime.now(timezone.utc)
+        return _wire.letter(request, key=key, keep=self._keep, is_stamped=is_stamped)
+
+    def _stamps(self, request: Mapping[str, Any], key: str | None) -> bool:
+        """Returns `True` if the client sets `occurred_at`: a spool may send the input of an alarm much later.
+
+        Each attempt has the same bytes, so it is set before the first one. A repetition under the caller's
+        own key must be the same request, so the caller sets it there.
+        """
+        return self.spool is not None and key is None and "occurred_at" not in request and _rules.is_alarm(request)
 
     def _send_call(self, letter: Letter, wait: float | None, timeout: float | httpx.Timeout | None) -> _wire.Call:
         if wait is not None and not 0 <= wait <= 10:

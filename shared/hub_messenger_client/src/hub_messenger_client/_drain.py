@@ -26,7 +26,7 @@ FIRST_PAUSE = 0.25
 LONGEST_PAUSE = 15.0
 LONGEST_RETRY_AFTER = 60.0
 POISON_AFTER = 8
-"""The number of answers of 500 to the first notification after which the drainer tries the second one. If the
+"""The number of answers of 500 to the first notification after which the drainer tries another one. If the
 service accepts that, the first one makes the service fail (a poison message)."""
 
 
@@ -166,7 +166,7 @@ class Drainer:
         done: Letter | None = None
         while (letter := self._spool.advance(self._holder, self._lease, done)) is not None and not self._stopping:
             error = self._try(letter)
-            if _is_fault(error) and letter.faults >= POISON_AFTER and self._accepts_next(letter):
+            if _is_fault(error) and letter.faults >= POISON_AFTER and self._accepts_another(letter):
                 # Once more: the service may have recovered in the meantime.
                 error = self._try(letter)
                 if _is_fault(error):
@@ -188,9 +188,12 @@ class Drainer:
         self._has_failed = False
         return None
 
-    def _accepts_next(self, letter: Letter) -> bool:
-        """Sends the notification after `letter`. Returns `True` if the service accepted it."""
-        other = self._spool.next_after(letter)
+    def _accepts_another(self, letter: Letter) -> bool:
+        """Sends the next notification that may overtake `letter`. Returns `True` if the service accepted it.
+
+        That is none of the same alarm: a resolve before its trigger would leave the alarm open.
+        """
+        other = self._spool.next_other(letter)
         return other is not None and self._try(other) is None
 
     def _set_aside(self, letter: Letter, error: Exception | None) -> None:

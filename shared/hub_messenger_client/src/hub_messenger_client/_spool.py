@@ -29,8 +29,10 @@ KEPT_DEAD = 1000
 """The number of dead letters that a spool keeps."""
 BUSY_SECONDS = 10.0
 """Seconds for which a process waits for the database lock of another one."""
-RANKS = {"normal": 1, "urgent": 3}
+RANKS = {"low": 0, "normal": 1, "high": 2, "urgent": 3}
 """The rank of each priority. Spools on disk hold these numbers, so they do not change."""
+ALARM_KEY = ("tenant_id", "source_app", "dedup_key")
+"""The fields that name an alarm."""
 
 CREATE = """
 create table entry (
@@ -91,12 +93,19 @@ class Letter:
     """The place in the spool; 0 outside of it."""
     faults: int = 0
     """The number of answers of 500."""
+    is_stamped: bool = False
+    """`True` if the client, and not its caller, has set `occurred_at`. The spool does not keep it."""
 
     @property
     def request(self) -> dict[str, Any]:
         """The body, parsed."""
         body: dict[str, Any] = json.loads(self.body)
         return body
+
+    def is_of_alarm_of(self, other: Letter) -> bool:
+        """Returns `True` if both are inputs of one alarm, so that their order must not change."""
+        mine, theirs = self.request, other.request
+        return mine.get("dedup_key") is not None and all(mine.get(name) == theirs.get(name) for name in ALARM_KEY)
 
 
 class Spool:
@@ -180,10 +189,13 @@ class Spool:
                 _count(db, "expired", db.execute("delete from entry where seq = ?", (letter.seq,)).rowcount)
             return None
 
-    def next_after(self, letter: Letter) -> Letter | None:
-        """Returns the letter after `letter`, or `None` if it is the last one."""
+    def next_other(self, letter: Letter) -> Letter | None:
+        """Returns the first letter after `letter` that is not of the same alarm; `None` if there is none."""
         with self._connection() as db:
-            return _letter(db.execute(f"{LETTER} where seq > ? order by seq limit 1", (letter.seq,)))
+            rows = db.execute(f"{LETTER} where seq > ? order by seq", (letter.seq,))
+            while (other := _letter(rows)) is not None and other.is_of_alarm_of(letter):
+                pass
+            return other
 
     def set_aside(self, letter: Letter, error: str) -> None:
         """Moves `letter`, which the service has refused for good, to the dead letters."""

@@ -15,6 +15,8 @@ from typing import Any
 
 import httpx
 
+from . import _rules
+from ._parsing import parse_time
 from ._spool import RANKS, Letter
 from .errors import (
     ArgumentError,
@@ -30,7 +32,7 @@ from .errors import (
     UnexpectedAnswerError,
     ValidationError,
 )
-from .models import Notification, NotificationLog, parse_time
+from .models import Notification, NotificationLog
 
 API = "/api/v1"
 HTTP_CLIENT = "http_client"
@@ -42,6 +44,8 @@ ANSWER_TIME = 1.0
 """Seconds of a call's limit that the service may take in addition to its wait for the homeserver."""
 IN_FLIGHT_SECONDS = 20.0
 """Seconds for which a retry waits until the service has answered the first attempt of the same call."""
+PROMPT_SECONDS = 1.0
+"""Seconds within which an answer is too early for another report to have overtaken the call."""
 
 BY_STATUS: Mapping[int, type[MessengerError]] = {
     400: ValidationError,
@@ -130,17 +134,52 @@ def notification_id(value: int) -> int:
         raise ArgumentError(f"a notification's id is a whole number, not {value!r}", code="invalid_argument") from None
 
 
-def letter(body: Mapping[str, Any], *, key: str | None, keep: float) -> Letter:
+def request(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns the body of a request: the checked arguments of a call, by the names of the service."""
+    body = {name: value for name, value in fields.items() if name not in ("ack_expires_after", "resolve_after")}
+    if "ack_expires_after" in fields:
+        body["ack"] = {"expires_after_seconds": _rules.seconds(fields["ack_expires_after"])}
+    if "resolve_after" in fields:
+        body["resolve_after_seconds"] = _rules.seconds(fields["resolve_after"])
+    return body
+
+
+def letter(body: Mapping[str, Any], *, key: str | None, keep: float, is_stamped: bool = False) -> Letter:
     """Returns the request that sends a notification. It may wait in a spool for `keep` seconds."""
     # A lone surrogate, as in a file name that is not UTF-8, must not keep an alarm from being sent.
     try:
         text = json.dumps(body, ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=_encode)
-    except (TypeError, ValueError, RecursionError) as problem:
+    except (TypeError, ValueError, OverflowError, RecursionError) as problem:
         raise ArgumentError(f"the notification cannot be written as JSON: {problem}", code="invalid_argument") from None
     now = time.time()
     expires_at = min([now + keep, *_seconds(body.get("expires_at"))])
-    rank = RANKS.get(str(body.get("priority", "normal")), RANKS["normal"])
-    return Letter(checked_key(key), text.encode("utf-8", "replace"), now, expires_at, rank)
+    return Letter(
+        checked_key(key), text.encode("utf-8", "replace"), now, expires_at, _rank(body), is_stamped=is_stamped
+    )
+
+
+def _rank(body: Mapping[str, Any]) -> int:
+    # A lost `resolve` leaves an alarm open, which is better than the loss of an urgent alarm.
+    is_end = body.get("event_action") in _rules.WITHOUT_TEXT
+    return RANKS.get("high" if is_end else str(body.get("priority")), RANKS["normal"])
+
+
+def is_misjudged(letter: Letter, sent: Notification) -> bool:
+    """Returns `True` if the service took a trigger for an old one, by the time that the client has set.
+
+    It has a later report of that alarm, and no present fault. If the answer came at once, no other report has
+    overtaken this one: clocks differ, or this one was set back.
+    """
+    is_open = sent.alarm is None or sent.alarm.state.startswith("active")
+    is_trigger = "event_action" not in letter.request
+    return letter.is_stamped and is_trigger and sent.reason == "stale_input" and sent.ignored and not is_open
+
+
+def without_time(letter: Letter) -> Letter:
+    """Returns a new request without `occurred_at`, which the service takes for a present one."""
+    body = {name: value for name, value in letter.request.items() if name != "occurred_at"}
+    content = json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
+    return replace(letter, key=checked_key(None), body=content, is_stamped=False)
 
 
 def send_call(letter: Letter, *, wait: float | None, limits: Limits) -> Call:
@@ -176,7 +215,10 @@ def longer(limits: Limits, seconds: float) -> Limits:
 def spooled(letter: Letter, reason: str) -> Notification:
     """Returns the result of a call whose notification is in the spool."""
     created_at = datetime.fromtimestamp(letter.spooled_at, timezone.utc)
-    waiting = Notification.from_json(letter.request, idempotency_key=letter.key)
+    request = letter.request
+    # As the service does for an act that has neither.
+    defaults = {"title": request.get("dedup_key"), "event_type": request.get("event_action")}
+    waiting = Notification.from_json({**defaults, **request}, idempotency_key=letter.key)
     return replace(waiting, id=None, status=Notification.SPOOLED, reason=reason, created_at=created_at)
 
 

@@ -4,18 +4,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime, timedelta
 from typing import Any
 
 import httpx
 
 from .. import _rules, _wire
-from .._core import Core
-from .._spool import Letter
-from ..errors import MessengerError
 from ..models import Notification, NotificationLog
+from .sending import SyncSending
 
 
-class SyncCalls(Core):
+class SyncCalls(SyncSending):
     """The async calls of a client."""
 
     def notify(
@@ -26,6 +25,11 @@ class SyncCalls(Core):
         source_app: str | None = None,
         event_type: str = "notification",
         priority: _rules.Priority = "normal",
+        dedup_key: str | None = None,
+        ack_required: bool = False,
+        ack_expires_after: int | timedelta | None = None,
+        resolve_after: int | timedelta | None = None,
+        occurred_at: datetime | None = None,
         tenant_id: int | str | None = None,
         idempotency_key: str | None = None,
         wait: float | None = None,
@@ -39,7 +43,16 @@ class SyncCalls(Core):
             body: The details, up to 20 000 characters.
             source_app: The sending application; by default the client's `source_app`.
             event_type: The kind of event, for readers that filter.
-            priority: `normal`, or `urgent`: marked, and phones ring.
+            priority: `low`: no phone rings; `normal`; `high`: mentions all readers; `urgent`: marked, too.
+            dedup_key: The name of a fault, 1 to 255 characters: the notification triggers its alarm. All
+                calls with one name make one alarm, with one message that changes, until `resolve`.
+            ack_required: The alarm is open until somebody acknowledges it. Without `dedup_key`, the
+                notification is an alarm of its own.
+            ack_expires_after: Seconds (60 to 2 592 000), or a `timedelta`, until an acknowledgement expires.
+            resolve_after: Seconds (60 to 2 592 000), or a `timedelta`, without a further call, after which
+                the fault counts as over.
+            occurred_at: The time of the fault. The service ignores a call that is older than another one of
+                the same alarm, and counts the same time once. With a spool, the default is the present time.
             tenant_id: Another tenant than that of the token.
             idempotency_key: A key of your own: calls with the same key make one notification.
                 By default, each call has a new key, which its retries share.
@@ -61,6 +74,7 @@ class SyncCalls(Core):
             "body": body,
             "target_type": "general",
             "priority": priority,
+            **_rules.alarm_fields(dedup_key, ack_required, ack_expires_after, resolve_after, occurred_at),
             "tenant_id": tenant_id,
         }
         return self._send(self._letter(fields, idempotency_key, extra), wait, timeout)
@@ -75,6 +89,11 @@ class SyncCalls(Core):
         source_app: str | None = None,
         event_type: str = "entity_event",
         priority: _rules.Priority = "normal",
+        dedup_key: str | None = None,
+        ack_required: bool = False,
+        ack_expires_after: int | timedelta | None = None,
+        resolve_after: int | timedelta | None = None,
+        occurred_at: datetime | None = None,
         tenant_id: int | str | None = None,
         idempotency_key: str | None = None,
         wait: float | None = None,
@@ -94,6 +113,7 @@ class SyncCalls(Core):
             "entity_type": entity_type,
             "entity_id": entity_id,
             "priority": priority,
+            **_rules.alarm_fields(dedup_key, ack_required, ack_expires_after, resolve_after, occurred_at),
             "tenant_id": tenant_id,
         }
         return self._send(self._letter(fields, idempotency_key, extra), wait, timeout)
@@ -107,6 +127,11 @@ class SyncCalls(Core):
         source_app: str | None = None,
         event_type: str = "dm_notification",
         priority: _rules.Priority = "normal",
+        dedup_key: str | None = None,
+        ack_required: bool = False,
+        ack_expires_after: int | timedelta | None = None,
+        resolve_after: int | timedelta | None = None,
+        occurred_at: datetime | None = None,
         tenant_id: int | str | None = None,
         idempotency_key: str | None = None,
         wait: float | None = None,
@@ -125,6 +150,7 @@ class SyncCalls(Core):
             "target_type": "dm",
             "target_user": target_user,
             "priority": priority,
+            **_rules.alarm_fields(dedup_key, ack_required, ack_expires_after, resolve_after, occurred_at),
             "tenant_id": tenant_id,
         }
         return self._send(self._letter(fields, idempotency_key, extra), wait, timeout)
@@ -137,6 +163,11 @@ class SyncCalls(Core):
         source_app: str | None = None,
         event_type: str = "notification",
         priority: _rules.Priority = "normal",
+        dedup_key: str | None = None,
+        ack_required: bool = False,
+        ack_expires_after: int | timedelta | None = None,
+        resolve_after: int | timedelta | None = None,
+        occurred_at: datetime | None = None,
         tenant_id: int | str | None = None,
         idempotency_key: str | None = None,
         wait: float | None = None,
@@ -151,6 +182,7 @@ class SyncCalls(Core):
             "body": body,
             "target_type": "service_room",
             "priority": priority,
+            **_rules.alarm_fields(dedup_key, ack_required, ack_expires_after, resolve_after, occurred_at),
             "tenant_id": tenant_id,
         }
         return self._send(self._letter(fields, idempotency_key, extra), wait, timeout)
@@ -175,17 +207,3 @@ class SyncCalls(Core):
     def flush(self, timeout: float = 10.0) -> bool:
         """Sends the spooled notifications now. Returns `True` if the spool is empty before the timeout."""
         return self._flush(timeout)
-
-    def _send(self, letter: Letter, wait: float | None, timeout: float | httpx.Timeout | None) -> Notification:
-        call = self._send_call(letter, wait, timeout)
-        if self.spool is not None:
-            queued = self._queue_behind_others(letter)
-            if queued is not None:
-                return queued
-        try:
-            response = self._sync_exchange.send(call)
-        except MessengerError as error:
-            if self.spool is None or not _wire.spoolable(error):
-                raise
-            return self._spool_failed(letter, error)
-        return _wire.read_notification(response, letter.key)
