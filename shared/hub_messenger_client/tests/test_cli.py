@@ -109,6 +109,40 @@ def test_the_exit_code_depends_on_the_error(configured: Service, run: Run, failu
     assert err.startswith("hub-messenger: ")
 
 
+def test_send_triggers_an_alarm_and_the_commands_for_it_follow(configured: Service, run: Run) -> None:
+    options = ["--dedup-key", "press-7:oil", "--ack-required", "--ack-expires-after", "3600", "--priority", "high"]
+    options += ["--resolve-after", "900", "--occurred-at", "2026-01-31T13:00:00+01:00", "--room", "machine:7"]
+    code, out, _ = run("send", "--title", "oil", *options)
+    assert (code, out) == (0, "1 2026-01-31 12:00:00Z sent [hub-messenger] oil (alarm 1 active_unack, 1×)\n")
+    sent = configured.requests[0].json
+    assert (sent["priority"], sent["ack_required"], sent["ack"]) == ("high", True, {"expires_after_seconds": 3600})
+    assert (sent["resolve_after_seconds"], sent["occurred_at"]) == (900, "2026-01-31T12:00:00Z")
+    assert "active_unack, 1×" in run("update", "press-7:oil", "--title", "1.9 bar", "--room", "machine:7")[1]
+    assert configured.requests[1].json["entity_id"] == 7
+    assert "press-7:oil (alarm 1 active_ack, 1×)" in run("ack", "press-7:oil", "--key", "k")[1]
+    assert configured.requests[2].key == "k"
+    assert "press-7:oil (alarm 1 normal, 1×)" in run("resolve", "press-7:oil")[1]
+    code, out, _ = run("resolve", "press-7:oil")
+    assert code == 0
+    assert "ignored (no_open_alarm)" in out
+    code, out, _ = run("cancel", "press-7:oil", "--json")
+    assert (code, json.loads(out)["alarm"]["state"]) == (0, "normal")
+
+
+def test_a_resolve_is_spooled_and_printed_by_the_name_of_its_alarm(
+    configured: Service, run: Run, tmp_path: Path
+) -> None:
+    configured.stop()
+    code, out, _ = run("resolve", "press-7:oil", "--retries", "0", "--spool-dir", str(tmp_path))
+    assert code == 0
+    assert " spooled (" in out
+    assert out.endswith("[hub-messenger] press-7:oil\n")
+    configured.start()
+    configured.always = fails(422, "invalid_request")
+    run("spool", str(tmp_path), "--flush", "20")
+    assert "press-7:oil: 422" in run("spool", str(tmp_path), "--dead")[1]
+
+
 def test_a_missing_configuration_is_exit_code_2(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("MESSENGER_SERVICE_TOKEN")
     code, _, err = run("send", "--title", "t")
@@ -118,7 +152,16 @@ def test_a_missing_configuration_is_exit_code_2(run: Run, monkeypatch: pytest.Mo
 
 @pytest.mark.parametrize(
     "arguments",
-    [[], ["send"], ["send", "--title", "t", "--room", "machine"], ["send", "--title", "t", "--to", "a", "--service"]],
+    [
+        [],
+        ["send"],
+        ["send", "--title", "t", "--room", "machine"],
+        ["send", "--title", "t", "--to", "a", "--service"],
+        ["send", "--title", "t", "--dedup-key", "k", "--occurred-at", "2026-01-31T12:00:00"],
+        ["send", "--title", "t", "--dedup-key", "k", "--occurred-at", "yesterday"],
+        ["resolve"],
+        ["update", "k"],
+    ],
 )
 def test_wrong_arguments_are_exit_code_2(run: Run, arguments: list[str]) -> None:
     with pytest.raises(SystemExit) as caught:
@@ -199,12 +242,23 @@ def test_log_and_get_print_stored_notifications(configured: Service, run: Run) -
     assert (code, json.loads(out)["status"]) == (0, "pending")
 
 
+ALARM = {
+    "id": 7,
+    "source_app": "mes",
+    "title": "oil",
+    "priority": "urgent",
+    "state": "active_ack",
+    "occurrences": 12,
+}
+
+
 def stream(exchange: Exchange) -> None:
     events = [
         {"type": "connected", "cursor": 1},
         {"type": "notification", "source_app": "mes", "title": "halt", "body": "E-401", "priority": "urgent"},
         {"type": "new_message", "sender_display_name": "Max", "body": "Hallo!"},
         {"type": "reset", "reason": "expired"},
+        {"type": "alarm", "alarm": {**ALARM, "acked_by": {"display_name": "Max"}}},
     ]
     exchange.send_response(200)
     exchange.send_header("Content-Type", "text/event-stream")
@@ -218,9 +272,14 @@ def stream(exchange: Exchange) -> None:
 def test_tail_prints_events(configured: Service, run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     configured.routes["/api/v1/events/stream"] = stream
     monkeypatch.setenv("MESSENGER_USER_TOKEN", "jwt")
-    code, out, _ = run("tail", "-n", "3", "--since", "9")
+    code, out, _ = run("tail", "-n", "4", "--since", "9")
     assert code == 0
-    assert out.splitlines() == ["! [mes] halt – E-401", "Max: Hallo!", '(reset) {"reason": "expired"}']
+    assert out.splitlines() == [
+        "! [mes] halt – E-401",
+        "Max: Hallo!",
+        '(reset) {"reason": "expired"}',
+        "! [mes] oil (alarm 7 active_ack by Max, 12×)",
+    ]
     assert configured.requests[0].headers["last-event-id"] == "9"
     (tmp_path / "token").write_text("from file\n".replace(" ", "-"))
     code, out, _ = run("tail", "-n", "1", "--json", "--token-file", str(tmp_path / "token"))

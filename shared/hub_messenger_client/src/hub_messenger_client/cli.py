@@ -6,15 +6,19 @@ import argparse
 import json
 import logging
 import os
+import re
 import signal
 import sys
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from ._parsing import parse_time
 from ._rules import PRIORITIES
 from ._settings import APP_VARIABLE, SPOOL_VARIABLE, TOKEN_HINT, TOKEN_VARIABLE, URL_HINT, URL_VARIABLE
 from ._version import __version__
+from .alarms import Alarm, NotificationAlarm
 from .client import MessengerClient
 from .errors import (
     ArgumentError,
@@ -37,6 +41,13 @@ USER_TOKEN_VARIABLE = "MESSENGER_USER_TOKEN"  # noqa: S105 - a name
 DEFAULTS = {"url": None, "json": False, "verbose": False, "timeout": None, "retries": 2}
 """The defaults of the common options, which may stand before and after the command's name."""
 
+ACTS = {
+    "resolve": "Reports that the fault of an alarm is over.",
+    "ack": "Acknowledges an alarm for the application.",
+    "cancel": "Withdraws an alarm that was raised by mistake.",
+}
+"""The commands for an alarm, which are calls of the client."""
+
 EPILOG = f"""\
 environment:
   {URL_VARIABLE}    the service's address, such as http://localhost:8000
@@ -46,7 +57,7 @@ environment:
   {SPOOL_VARIABLE}      where to keep what cannot be delivered now
 
 exit codes:
-  0  done (for send: sent, pending or spooled; --json or the output says which)
+  0  done (for send: sent, pending, spooled or ignored; --json or the output says which)
   1  something unexpected
   2  wrong arguments or configuration
   3  refused: a field is wrong, it does not exist, or its state does not allow it
@@ -59,6 +70,8 @@ examples:
   hub-messenger send --title "Schicht gestartet"
   hub-messenger send --title "Maschine gestoppt" --room machine:42 --urgent
   dmesg | tail -20 | hub-messenger send --title "Kernel" --body - --to mueller
+  hub-messenger send --title "Öldruck zu niedrig" --room machine:7 --dedup-key press-7:oil --ack-required
+  hub-messenger resolve press-7:oil
 """
 
 
@@ -141,26 +154,30 @@ def _parser() -> argparse.ArgumentParser:
     send = command("send", _send, service, "Sends a notification.", EXAMPLES)
     send.add_argument("--title", required=True)
     send.add_argument("--body", help="the details; - reads them from standard input")
-    target = send.add_mutually_exclusive_group()
-    target.add_argument("--room", type=_room, metavar="TYPE:ID", help="the room of an entity, such as machine:42")
-    target.add_argument("--to", metavar="USER", help="one user, by Hub id")
-    target.add_argument("--service", action="store_true", help="the room of the sending application")
+    _add_target(send)
     ring = send.add_mutually_exclusive_group()
     ring.add_argument("--urgent", action="store_true", help="marked, and phones ring")
     ring.add_argument("--priority", default="normal", choices=PRIORITIES, help="default: normal")
-    send.add_argument(
-        "--app", metavar="NAME", help=f"the sending application (default: {APP_VARIABLE}, else hub-messenger)"
-    )
     send.add_argument("--event-type", metavar="TYPE", help="what kind of event it is")
-    send.add_argument("--tenant", metavar="ID", help="another tenant than the token's own")
-    send.add_argument("--key", metavar="KEY", help="an idempotency key: the same again is not sent twice")
     send.add_argument("--wait", type=float, metavar="SECONDS", help="how long the service may wait for the homeserver")
-    send.add_argument(
-        "--spool-dir",
-        metavar="DIR",
-        default=os.environ.get(SPOOL_VARIABLE),
-        help="keep it here if the service is away",
-    )
+    send.add_argument("--dedup-key", metavar="KEY", help="the name of a fault: all calls with it are one alarm")
+    send.add_argument("--ack-required", action="store_true", help="somebody must acknowledge the alarm")
+    send.add_argument("--ack-expires-after", type=int, metavar="SECONDS", help="an acknowledgement holds so long")
+    send.add_argument("--resolve-after", type=int, metavar="SECONDS", help="over if not sent again for so long")
+    _add_sending(send)
+
+    for name, about in ACTS.items():
+        act = command(name, _act, service, about)
+        act.add_argument("dedup_key", metavar="KEY", help="the name of the fault, as in send --dedup-key")
+        act.set_defaults(act=name)
+        _add_sending(act)
+
+    update = command("update", _update, service, "Replaces the text of an open alarm.")
+    update.add_argument("dedup_key", metavar="KEY", help="the name of the fault, as in send --dedup-key")
+    update.add_argument("--title", required=True)
+    update.add_argument("--body", help="the details; - reads them from standard input")
+    _add_target(update)
+    _add_sending(update)
 
     log = command("log", _log, service, "Prints what was sent, newest first.")
     log.add_argument("--app", metavar="NAME", help="only of this application")
@@ -187,6 +204,36 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _add_target(parser: argparse.ArgumentParser) -> None:
+    target = parser.add_mutually_exclusive_group()
+    target.add_argument("--room", type=_room, metavar="TYPE:ID", help="the room of an entity, such as machine:42")
+    target.add_argument("--to", metavar="USER", help="one user, by Hub id")
+    target.add_argument("--service", action="store_true", help="the room of the sending application")
+
+
+def _add_sending(parser: argparse.ArgumentParser) -> None:
+    """Adds the options of all commands that send."""
+    parser.add_argument(
+        "--app", metavar="NAME", help=f"the sending application (default: {APP_VARIABLE}, else hub-messenger)"
+    )
+    parser.add_argument("--occurred-at", type=_time, metavar="TIME", help="of the event, as 2026-01-31T12:00:00Z")
+    parser.add_argument("--tenant", metavar="ID", help="another tenant than the token's own")
+    parser.add_argument("--key", metavar="KEY", help="an idempotency key: the same again is not sent twice")
+    parser.add_argument(
+        "--spool-dir",
+        metavar="DIR",
+        default=os.environ.get(SPOOL_VARIABLE),
+        help="keep it here if the service is away",
+    )
+
+
+def _time(text: str) -> datetime:
+    time = parse_time(text) if re.search(r"(Z|[+-]\d\d:?\d\d)$", text, re.IGNORECASE) else None
+    if time is None:
+        raise argparse.ArgumentTypeError(f"{text!r} is no time with an offset, such as 2026-01-31T12:00:00Z")
+    return time
+
+
 def _room(text: str) -> tuple[str, int | str]:
     kind, separator, number = text.partition(":")
     if not (kind and separator and number):
@@ -198,14 +245,30 @@ def _client(options: argparse.Namespace, spool_dir: str | None = None) -> Messen
     return MessengerClient(options.url, timeout=options.timeout, retries=options.retries, spool_dir=spool_dir)
 
 
-def _send(options: argparse.Namespace) -> int:
-    fields = {
+def _sending(options: argparse.Namespace) -> dict[str, Any]:
+    """Returns the arguments of all calls that send."""
+    return {
         "source_app": options.app or os.environ.get(APP_VARIABLE) or "hub-messenger",
-        "title": options.title,
-        "body": sys.stdin.read() if options.body == "-" else options.body,
-        "priority": "urgent" if options.urgent else options.priority,
+        "occurred_at": options.occurred_at,
         "tenant_id": int(options.tenant) if (options.tenant or "").isdigit() else options.tenant,
         "idempotency_key": options.key,
+    }
+
+
+def _body(options: argparse.Namespace) -> str | None:
+    return sys.stdin.read() if options.body == "-" else options.body
+
+
+def _send(options: argparse.Namespace) -> int:
+    fields = {
+        **_sending(options),
+        "title": options.title,
+        "body": _body(options),
+        "priority": "urgent" if options.urgent else options.priority,
+        "dedup_key": options.dedup_key,
+        "ack_required": options.ack_required,
+        "ack_expires_after": options.ack_expires_after,
+        "resolve_after": options.resolve_after,
         "wait": options.wait,
         **({"event_type": options.event_type} if options.event_type else {}),
     }
@@ -218,6 +281,30 @@ def _send(options: argparse.Namespace) -> int:
             sent = client.notify_service(**fields)
         else:
             sent = client.notify(**fields)
+    _print(options, sent.to_dict(), _sentence(sent))
+    return OK
+
+
+def _act(options: argparse.Namespace) -> int:
+    with _client(options, options.spool_dir) as client:
+        sent = getattr(client, options.act)(options.dedup_key, **_sending(options))
+    _print(options, sent.to_dict(), _sentence(sent))
+    return OK
+
+
+def _update(options: argparse.Namespace) -> int:
+    entity_type, entity_id = options.room or (None, None)
+    with _client(options, options.spool_dir) as client:
+        sent = client.update(
+            options.dedup_key,
+            title=options.title,
+            body=_body(options),
+            entity_type=entity_type,
+            entity_id=entity_id,
+            target_user=options.to,
+            target_type="service_room" if options.service else None,
+            **_sending(options),
+        )
     _print(options, sent.to_dict(), _sentence(sent))
     return OK
 
@@ -251,7 +338,8 @@ def _spool(options: argparse.Namespace) -> int:
             _print(options, stats, lines)
         for letter in client.spool.dead():
             when = f"{letter.died_at:%Y-%m-%d %H:%M:%S}Z"
-            _print(options, letter.to_dict(), f"refused {when} {letter.request.get('title')}: {letter.error}")
+            title = letter.request.get("title") or letter.request.get("dedup_key")
+            _print(options, letter.to_dict(), f"refused {when} {title}: {letter.error}")
     return OK if emptied else AWAY
 
 
@@ -282,7 +370,13 @@ def _sentence(sent: Notification) -> str:
     number = "–" if sent.id is None else sent.id
     when = f" {sent.created_at:%Y-%m-%d %H:%M:%S}Z" if sent.created_at else ""
     why = f" ({sent.reason})" if sent.reason else ""
-    return f"{number}{when} {sent.status}{why} [{sent.source_app}] {sent.title}"
+    alarm = f" ({_standing(sent.alarm)})" if sent.alarm else ""
+    return f"{number}{when} {sent.status}{why} [{sent.source_app}] {sent.title}{alarm}"
+
+
+def _standing(alarm: Alarm | NotificationAlarm) -> str:
+    by = f" by {alarm.acked_by.display_name}" if alarm.acked_by else ""
+    return f"alarm {alarm.id} {alarm.state}{by}, {alarm.occurrences}×"
 
 
 def _line(event: Event) -> str:
@@ -290,6 +384,9 @@ def _line(event: Event) -> str:
         mark = "! " if event.get("priority") == "urgent" else ""
         text = f"{mark}[{event.get('source_app')}] {event.get('title')}"
         return f"{text} – {event.get('body')}" if event.get("body") else text
+    if event.alarm is not None:
+        mark = "! " if event.alarm.priority == "urgent" else ""
+        return f"{mark}[{event.alarm.source_app}] {event.alarm.title} ({_standing(event.alarm)})"
     if event.type == "new_message":
         return f"{event.get('sender_display_name') or event.get('sender')}: {event.get('body')}"
     fields = {name: value for name, value in event.data.items() if name != "type"}
