@@ -269,6 +269,74 @@ def test_a_handler_is_configured_by_a_dictionary_as_in_django(configured: Servic
     assert configured.accepted[0]["body"] == "django.request says: slow"
 
 
+def test_records_of_one_template_are_one_alarm_that_stays_open(configured: Service, make: Make) -> None:
+    logger, handler = make("plant.pump", alarms=True)
+    for number in range(3):
+        logger.error("pump %d is dry", number)
+    logger.critical("pump 7 burns")
+    handler.close()
+    sent = [(entry["title"], entry["dedup_key"], entry["priority"]) for entry in configured.accepted]
+    assert sent == [
+        ("ERROR plant.pump: pump 0 is dry", "plant.pump: pump %d is dry", "normal"),
+        ("CRITICAL plant.pump: pump 7 burns", "plant.pump: pump 7 burns", "urgent"),
+        ("[2 times more in less than 1 s] ERROR plant.pump: pump 2 is dry", "plant.pump: pump %d is dry", "normal"),
+    ]
+    assert all("resolve_after_seconds" not in entry for entry in configured.accepted)
+    assert [alarm.state for alarm in configured.alarms.states.values()] == ["active_ack", "active_ack"]
+
+
+def test_an_alarm_of_a_record_may_count_as_over_after_a_while(configured: Service, make: Make) -> None:
+    logger, handler = make(alarms=True, resolve_after=3600, entity=("machine", 42))
+    logger.error("pump is dry")
+    handler.flush()
+    assert configured.accepted[0]["resolve_after_seconds"] == 3600
+
+
+def test_records_are_no_alarms_by_default(configured: Service, make: Make) -> None:
+    logger, handler = make(resolve_after=3600)
+    logger.error("pump is dry")
+    handler.flush()
+    assert configured.alarms.states == {}
+    assert "resolve_after_seconds" not in configured.accepted[0]
+
+
+@pytest.mark.parametrize(
+    ("template", "key"),
+    [
+        ("two\nlines\0 and  spaces", "app: two lines and spaces"),
+        ("file \udcff", "app: file ?"),
+        ("", "app:"),
+        (ValueError("no pressure"), "app: no pressure"),
+    ],
+)
+def test_every_template_makes_a_name_that_the_service_accepts(
+    configured: Service, make: Make, template: Any, key: str
+) -> None:
+    logger, handler = make(alarms=True)
+    logger.error(template)
+    handler.flush()
+    assert configured.accepted[0]["dedup_key"] == key
+    assert "\0" not in configured.accepted[0]["title"]
+
+
+def test_long_templates_with_one_beginning_are_different_alarms(configured: Service, make: Make) -> None:
+    logger, handler = make(alarms=True)
+    for end in ("a", "b"):
+        logger.error(f"{'%s' * 300}{end}", *["x"] * 300)  # noqa: G004 - a template
+    handler.flush()
+    keys = [entry["dedup_key"] for entry in configured.accepted]
+    assert [len(key) for key in keys] == [255, 255]
+    assert len(set(keys)) == 2
+
+
+def test_a_wrong_resolve_after_is_reported_when_the_handler_is_made(
+    configured: Service, make: Make, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _, handler = make(alarms=True, resolve_after=5)
+    assert "resolve_after must be whole seconds from 60 to 2592000" in capsys.readouterr().err
+    assert isinstance(handler.last_error, ConfigurationError)
+
+
 def test_a_body_that_repeats_the_title_is_left_out(configured: Service, make: Make) -> None:
     logger, handler = make()
     logger.error("pump is dry")

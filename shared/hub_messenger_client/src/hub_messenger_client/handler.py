@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import os
 import sys
@@ -13,7 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 
-from . import _forks
+from . import _forks, _rules
 from .client import MessengerClient
 from .errors import ConfigurationError, MessengerError, SpoolError
 
@@ -34,11 +35,13 @@ class _Message:
     urgent: bool
     count: int = 1
     """The number of records that it stands for."""
+    dedup_key: str | None = None
+    """The name of its alarm; `None` for a notification that stands for itself."""
 
 
 @dataclass
 class _Group:
-    """The records of one place in the code."""
+    """The records of one place in the code, and of one alarm."""
 
     until: float
     """The end of the window, on the monotonic clock."""
@@ -71,6 +74,10 @@ class MessengerHandler(logging.Handler):
         rate_limit: Messages a minute. Urgent messages have a reserve of the same size.
         capacity: The most messages in the queue.
         spool_dir: The spool of the client that is made from the environment.
+        alarms: Each record triggers an alarm, one for each logger and message template. The handler never
+            resolves an alarm.
+        resolve_after: With `alarms`, seconds (60 to 2 592 000) without a further record after which the
+            service resolves the alarm.
     """
 
     def __init__(
@@ -87,6 +94,8 @@ class MessengerHandler(logging.Handler):
         rate_limit: int = 10,
         capacity: int = 100,
         spool_dir: str | os.PathLike[str] | None = None,
+        alarms: bool = False,
+        resolve_after: int | None = None,
     ) -> None:
         super().__init__(level)
         self._owned: MessengerClient | None = None
@@ -95,6 +104,11 @@ class MessengerHandler(logging.Handler):
         self.last_error: BaseException | None = None
         """The last error; `None` if there was none."""
         try:
+            if resolve_after is not None and _rules.seconds(resolve_after) is None:
+                raise ConfigurationError(
+                    f"resolve_after must be whole seconds from {_rules.SECONDS.start} to {_rules.SECONDS.stop - 1}",
+                    code="invalid_resolve_after",
+                )
             client = client or self._own_client(spool_dir)
             self._source_app = source_app or client.source_app
             if self._source_app is None:
@@ -115,6 +129,8 @@ class MessengerHandler(logging.Handler):
         self._rate = rate_limit / 60.0
         self._burst = float(rate_limit)
         self._capacity = capacity
+        self._alarms = alarms
+        self._resolve_after = resolve_after
         self.dropped = 0
         """The number of records that could not be formatted."""
         self.failed = 0
@@ -132,8 +148,9 @@ class MessengerHandler(logging.Handler):
                 _write_stderr(_line(message))
                 return
             kind = record.exc_info[0] if record.exc_info else None
+            place = (record.name, record.levelno, record.pathname, record.lineno, kind, message.dedup_key)
             with self._condition:
-                self._admit((record.name, record.levelno, record.pathname, record.lineno, kind), message)
+                self._admit(place, message)
                 self._start()
                 self._condition.notify_all()
         except Exception as error:  # noqa: BLE001 - a log call must not fail
@@ -201,13 +218,15 @@ class MessengerHandler(logging.Handler):
         return record.name.split(".", 1)[0] not in OWN_LOGGERS
 
     def _message(self, record: logging.LogRecord) -> _Message:
-        first = (record.getMessage().strip().splitlines() or [""])[0]
+        # The service refuses the character U+0000.
+        first = (record.getMessage().replace("\0", "�").strip().splitlines() or [""])[0]
         title = _short(f"{record.levelname} {record.name}: {first}")
-        text = self.format(record)
+        text = self.format(record).replace("\0", "�")
         if title.endswith(first):
             text = text.lstrip().removeprefix(first)  # it stands in the title
         body = _cut(text.strip("\n"), BODY_LIMIT)
-        return _Message(title, body or None, record.levelno >= self._urgent_level)
+        dedup_key = _dedup_key(record) if self._alarms else None
+        return _Message(title, body or None, record.levelno >= self._urgent_level, dedup_key=dedup_key)
 
     # Under the lock
 
@@ -309,8 +328,20 @@ class MessengerHandler(logging.Handler):
             body=message.body,
             event_type=self._event_type,
             priority="urgent" if message.urgent else "normal",
+            dedup_key=message.dedup_key,
+            resolve_after=None if message.dedup_key is None else self._resolve_after,
             wait=0,  # no caller waits for the result
         )
+
+
+def _dedup_key(record: logging.LogRecord) -> str:
+    """Returns the name of the alarm of a record: its logger and its template, with a digest if it is long."""
+    text = f"{record.name}: {record.msg}".encode("utf-8", "replace").decode()
+    name = " ".join(text.replace("\0", " ").split())
+    if len(name) <= _rules.DEDUP_KEY_MAX:
+        return name
+    digest = hashlib.sha256(name.encode()).hexdigest()
+    return f"{name[: _rules.DEDUP_KEY_MAX - len(digest) - 1]}#{digest}"
 
 
 def _write_stderr(text: str) -> None:
