@@ -36,10 +36,10 @@ RULES = [
     (r"\baiter_bytes\b", "iter_bytes"),
     (r"\baread\b", "read"),
     # ours
-    (r"\bAsync(Alarms|Calls|Connection|Exchange|Pool|Reader|Sending)\b", r"Sync\1"),
+    (r"\bAsync(Alarms|Batch|Calls|Connection|Exchange|Pool|Reader|Sending)\b", r"Sync\1"),
     (r"\b_async_", "_sync_"),
-    (r"\ba(notify\w*|resolve|ack|cancel|update|get|log|flush|close)\b", r"\1"),
-    (r"\b_a(send\w*)\b", r"_\1"),
+    (r"\ba(notify\w*|batch|resolve|ack|cancel|update|get|log|flush|close)\b", r"\1"),
+    (r"\b_a(finish|send\w*)\b", r"_\1"),
 ]
 
 

@@ -116,6 +116,7 @@ class Service:
     always: Behaviour | None = None
     routes: dict[str, Behaviour] = field(default_factory=dict)
     alarms: Alarms = field(default_factory=Alarms)
+    batch_problems: dict[str, dict[str, Any]] = field(default_factory=dict)
     _by_key: dict[str, dict[str, Any]] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _server: Server | None = None
@@ -165,11 +166,14 @@ class Service:
         (behaviour or self.accept)(exchange)
 
     def store(self, request: Request) -> tuple[dict[str, Any], bool]:
+        """Stores the notification of a request."""
+        return self.store_once(request.key, request.json)
+
+    def store_once(self, key: str, sent: dict[str, Any]) -> tuple[dict[str, Any], bool]:
         """Stores a notification once for each key. Returns it, and `True` if the key is a repeated one."""
         with self._lock:
-            if request.key in self._by_key:
-                return self._by_key[request.key], True
-            sent = request.json
+            if key in self._by_key:
+                return self._by_key[key], True
             entry = {
                 "id": len(self.accepted) + 1,
                 "status": "sent",
@@ -183,14 +187,30 @@ class Service:
             }
             self.accepted.append(entry)
             answer = {name: value for name, value in entry.items() if name not in INPUT}
-            self._by_key[request.key] = {**answer, **self.alarms.apply(sent, entry["id"])}
-            return self._by_key[request.key], False
+            self._by_key[key] = {**answer, **self.alarms.apply(sent, entry["id"])}
+            return self._by_key[key], False
+
+    def batch_result(self, sent: dict[str, Any]) -> dict[str, Any]:
+        """Stores a notification of a batch, unless its title is among `batch_problems`."""
+        if sent.get("title") in self.batch_problems:
+            return self.batch_problems[sent["title"]]
+        fields = {name: value for name, value in sent.items() if name != "idempotency_key"}
+        entry, replayed = self.store_once(sent["idempotency_key"], fields)
+        return {"status": 201, "notification": entry, "replayed": replayed}
 
     def accept(self, exchange: Exchange) -> None:
         if exchange.headers["X-Service-Token"] != TOKEN:
             return exchange.problem(403, "invalid_service_token", "the service token is wrong")
+        if exchange.request_.path.endswith("/batch"):
+            notifications = exchange.request_.json["notifications"]
+            return exchange.answer(200, {"results": [self.batch_result(sent) for sent in notifications]})
         entry, replayed = self.store(exchange.request_)
         return exchange.answer(201, entry, {"Idempotent-Replayed": "true"} if replayed else None)
+
+
+def problem(status: int, code: str, **more: Any) -> dict[str, Any]:
+    """Returns the result of a notification of a batch that is not stored."""
+    return {"status": status, "problem": {"status": status, "code": code, "detail": "no", **more}}
 
 
 def fails(status: int, code: str = "some_code", **more: Any) -> Behaviour:

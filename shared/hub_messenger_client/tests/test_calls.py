@@ -35,7 +35,7 @@ from hub_messenger_client import (
 from .loopback import TOKEN, Service, breaks_off, breaks_off_after_storing, fails, slow
 
 Run = Callable[..., Any]
-SYNC_NAMES = ["notify", "notify_entity", "notify_user", "notify_service", "resolve", "ack", "cancel", "update"]
+SYNC_NAMES = ["notify", "notify_entity", "notify_user", "notify_service", "resolve", "ack", "cancel", "update", "batch"]
 SYNC_NAMES += ["get", "log", "flush"]
 
 

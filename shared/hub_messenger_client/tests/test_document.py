@@ -74,6 +74,7 @@ def test_the_required_fields_and_the_choices_are_those_of_the_service() -> None:
     ("method", "path"),
     [
         ("post", "/api/v1/notifications/send"),
+        ("post", "/api/v1/notifications/batch"),
         ("get", "/api/v1/notifications/log"),
         ("get", "/api/v1/notifications/{id}"),
         ("get", "/api/v1/events/stream"),

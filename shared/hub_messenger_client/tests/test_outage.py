@@ -393,7 +393,7 @@ def test_a_slow_service_gets_the_spooled_notification(service: Service, tmp_path
 def test_a_wrong_argument_is_refused_before_it_is_spooled(service: Service, make: Make) -> None:
     client = make()
     with service.away():
-        for arguments in ({"title": " "}, {"title": "x" * 600}, {"title": "t", "priority": "low"}):
+        for arguments in ({"title": " "}, {"title": "x" * 600}, {"title": "t", "priority": "lowest"}):
             with pytest.raises(ArgumentError):
                 client.notify(**arguments)  # type: ignore[arg-type]
     assert client.spool is not None

@@ -8,6 +8,7 @@ client.notify(source_app="fertigungs-app", title="Schicht gestartet")
 
 from __future__ import annotations
 
+from ._rules import NewNotification
 from ._version import __version__
 from .alarms import AckedBy, Alarm, Cleared, NotificationAlarm
 from .client import MessengerClient
@@ -29,13 +30,14 @@ from .errors import (
 )
 from .events import EventStream, TokenProvider
 from .handler import MessengerHandler
-from .models import DeadLetter, Event, Notification, NotificationLog, SpoolStats
+from .models import BatchResult, DeadLetter, Event, Notification, NotificationLog, SpoolStats
 
 __all__ = [
     "AckedBy",
     "Alarm",
     "ArgumentError",
     "AuthenticationError",
+    "BatchResult",
     "Cleared",
     "ClosedError",
     "ConfigurationError",
@@ -48,6 +50,7 @@ __all__ = [
     "MessengerClient",
     "MessengerError",
     "MessengerHandler",
+    "NewNotification",
     "NotFoundError",
     "Notification",
     "NotificationAlarm",

@@ -6,7 +6,7 @@ import atexit
 import logging
 import os
 import weakref
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
 from typing import Any
 
@@ -18,8 +18,8 @@ from ._drain import Drainer
 from ._pools import AsyncPool, SyncPool
 from ._spool import LONGEST_LEASE, Letter, Spool
 from ._sync.exchange import SyncExchange
-from .errors import ArgumentError, ClosedError, ConfigurationError, MessengerError, SpoolError
-from .models import Notification
+from .errors import ArgumentError, ClosedError, ConfigurationError, FieldError, MessengerError, SpoolError
+from .models import BatchResult, Notification
 
 log = logging.getLogger("hub_messenger_client")
 
@@ -114,6 +114,25 @@ class Core:
         """
         return self.spool is not None and key is None and "occurred_at" not in request and _rules.is_alarm(request)
 
+    def _batch_letters(self, notifications: Sequence[Mapping[str, Any]]) -> list[Letter]:
+        """Checks the notifications of a batch. Raises an `ArgumentError` that names the first wrong one."""
+        if not 1 <= len(notifications) <= _rules.BATCH_MAX:
+            detail = f"a batch must have 1 to {_rules.BATCH_MAX} notifications, has {len(notifications)}"
+            raise ArgumentError(detail, code="invalid_argument")
+        return [self._batch_letter(index, notification) for index, notification in enumerate(notifications)]
+
+    def _batch_letter(self, index: int, notification: Mapping[str, Any]) -> Letter:
+        try:
+            fields = _rules.batch_fields(notification)
+            return self._letter(fields, notification.get("idempotency_key"), notification.get("extra"))
+        except ArgumentError as problem:
+            errors = tuple(FieldError(f"/notifications/{index}{e.pointer}", e.message) for e in problem.errors)
+            detail = f"notification {index}: {problem.detail}"
+            raise ArgumentError(detail, code="invalid_argument", errors=errors) from None
+
+    def _batch_call(self, letters: Sequence[Letter], timeout: float | httpx.Timeout | None) -> _wire.Call:
+        return _wire.batch_call(letters, self._limits(timeout) or self._settings.limits)
+
     def _send_call(self, letter: Letter, wait: float | None, timeout: float | httpx.Timeout | None) -> _wire.Call:
         if wait is not None and not 0 <= wait <= 10:
             raise ArgumentError("wait must be between 0 and 10 seconds", code="invalid_argument")
@@ -157,6 +176,39 @@ class Core:
             raise error from problem
         self._drainer.notify()
         return _wire.spooled(letter, str(error))
+
+    def _queue_batch_behind_others(self, letters: Sequence[Letter]) -> tuple[BatchResult, ...] | None:
+        """Spools the notifications if others wait already. Otherwise returns `None`."""
+        if self.spool is None or self._drainer is None:
+            return None
+        self._drainer.watch()
+        try:
+            if not self.spool.waiting():
+                return None
+        except SpoolError:
+            log.warning("the spool cannot be used, so this batch is sent without it", exc_info=True)
+            return None
+        return self._spool_batch(letters, None)
+
+    def _spool_batch(self, letters: Sequence[Letter], error: MessengerError | None) -> tuple[BatchResult, ...]:
+        """Spools notifications whose call failed with `error`, or that queue behind others.
+
+        If one cannot be spooled, its result is that error, and the next ones follow.
+        """
+        results = tuple(self._spool_one(letter, error) for letter in letters)
+        if self._drainer is not None:
+            self._drainer.notify()
+        return results
+
+    def _spool_one(self, letter: Letter, error: MessengerError | None) -> BatchResult:
+        try:
+            if self.spool is not None:
+                self.spool.put(letter)
+        except SpoolError as problem:
+            log.exception("a notification could not be spooled")
+            return BatchResult(error=error or problem, idempotency_key=letter.key)
+        reason = "earlier notifications are still waiting" if error is None else str(error)
+        return BatchResult(_wire.spooled(letter, reason), idempotency_key=letter.key)
 
     def _flush(self, timeout: float) -> bool:
         return self._drainer is None or self._drainer.flush(timeout)

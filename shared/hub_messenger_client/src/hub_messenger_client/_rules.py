@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Any, Literal, TypeAlias, get_args
+from typing import Any, Literal, TypeAlias, TypedDict, get_args
 
 from .errors import ArgumentError, FieldError
 
@@ -32,6 +32,7 @@ EVENT_TYPES: Mapping[Target, str] = {
 """The `event_type` of a notification whose caller names none."""
 
 REQUIRED = {"source_app": NAME_MAX, "event_type": NAME_MAX, "title": TITLE_MAX}
+TARGET_FIELDS = ("target_type", "entity_type", "entity_id", "target_user")
 TARGETS = {
     "entity_room": {"entity_type": NAME_MAX, "entity_id": ENTITY_ID_MAX},
     "dm": {"target_user": USER_MAX},
@@ -39,8 +40,51 @@ TARGETS = {
 Action: TypeAlias = Literal["trigger", "update", "acknowledge", "resolve", "cancel"]
 """The values of `event_action`."""
 ACTIONS: tuple[Action, ...] = get_args(Action)
+BATCH_MAX = 100
+BATCH_BYTES_MAX = 4 << 20
+
 WITHOUT_TEXT: tuple[Action, ...] = ("acknowledge", "resolve", "cancel")
 """The actions that need neither a title nor a type."""
+
+
+class NewNotification(TypedDict, total=False):
+    """A notification of a batch. Its fields are the arguments of the calls that send one."""
+
+    title: str
+    body: str | None
+    source_app: str | None
+    event_type: str | None
+    priority: Priority
+    target_type: Target | None
+    entity_type: str | None
+    entity_id: int | str | None
+    target_user: str | None
+    dedup_key: str | None
+    event_action: Action
+    """`trigger` by default, `update`, `acknowledge`, `resolve` or `cancel`."""
+    ack_required: bool
+    ack_expires_after: int | timedelta | None
+    resolve_after: int | timedelta | None
+    occurred_at: datetime | None
+    tenant_id: int | str | None
+    idempotency_key: str | None
+    extra: Mapping[str, Any] | None
+
+
+def batch_fields(notification: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns the fields of a notification of a batch, with the defaults of the calls that send one."""
+    unknown = tuple(name for name in notification if name not in NewNotification.__annotations__)
+    if unknown:
+        problems = tuple(FieldError(f"/{name}", "is unknown") for name in unknown)
+        raise ArgumentError(f"unknown: {', '.join(unknown)}", code="invalid_argument", errors=problems)
+    fields = {name: value for name, value in notification.items() if name not in ("idempotency_key", "extra")}
+    fields["ack_required"] = fields.get("ack_required") or None
+    if fields.get("event_action", "trigger") not in WITHOUT_TEXT:
+        given, kind, number, user = (fields.get(name) for name in TARGET_FIELDS)
+        fields["target_type"] = target(given, kind, number, user)
+        fields["event_type"] = fields.get("event_type") or EVENT_TYPES.get(fields["target_type"])
+        fields.setdefault("priority", "normal")
+    return fields
 
 
 def check(fields: Mapping[str, Any]) -> None:
@@ -52,6 +96,8 @@ def check(fields: Mapping[str, Any]) -> None:
     problems.append(_text("body", fields.get("body"), BODY_MAX))
     if fields.get("priority", "normal") not in PRIORITIES:
         problems.append(FieldError("/priority", f"must be one of {', '.join(PRIORITIES)}"))
+    if action not in ACTIONS:
+        problems.append(FieldError("/event_action", f"must be one of {', '.join(ACTIONS)}"))
     if fields.get("target_type", "general") not in EVENT_TYPES:
         problems.append(FieldError("/target_type", f"must be one of {', '.join(EVENT_TYPES)}"))
     problems += _alarm(fields, is_named=action != "trigger")

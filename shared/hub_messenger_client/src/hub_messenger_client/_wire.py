@@ -7,7 +7,7 @@ import random
 import re
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
@@ -32,7 +32,7 @@ from .errors import (
     UnexpectedAnswerError,
     ValidationError,
 )
-from .models import Notification, NotificationLog
+from .models import BatchResult, Notification, NotificationLog
 
 API = "/api/v1"
 HTTP_CLIENT = "http_client"
@@ -164,7 +164,7 @@ def _rank(body: Mapping[str, Any]) -> int:
     return RANKS.get("high" if is_end else str(body.get("priority")), RANKS["normal"])
 
 
-def is_misjudged(letter: Letter, sent: Notification) -> bool:
+def seems_stale(letter: Letter, sent: Notification) -> bool:
     """Returns `True` if the service took a trigger for an old one, by the time that the client has set.
 
     It has a later report of that alarm, and no present fault. If the answer came at once, no other report has
@@ -202,6 +202,18 @@ def send_call(letter: Letter, *, wait: float | None, limits: Limits) -> Call:
     )
 
 
+def batch_call(letters: Sequence[Letter], limits: Limits) -> Call:
+    """Returns the call `POST /notifications/batch`. Each notification has its idempotency key in its body."""
+    bodies = (letter.body[:-1] + f',"idempotency_key":{json.dumps(letter.key)}}}'.encode() for letter in letters)
+    content = b'{"notifications":[' + b",".join(bodies) + b"]}"
+    if len(content) > _rules.BATCH_BYTES_MAX:
+        raise ArgumentError(
+            f"a batch must have at most {_rules.BATCH_BYTES_MAX} bytes, has {len(content)}", code="invalid_argument"
+        )
+    headers = {"Content-Type": "application/json"}
+    return Call("POST", f"{API}/notifications/batch", headers=headers, content=content, limits=limits)
+
+
 def longer(limits: Limits, seconds: float) -> Limits:
     """Returns `limits` with `seconds` more for the answer."""
     phases = limits.phases
@@ -233,6 +245,36 @@ def read_notification(response: httpx.Response, key: str | None = None) -> Notif
         replayed=response.headers.get("idempotent-replayed", "").lower() == "true",
         request_id=response.headers.get("x-request-id"),
     )
+
+
+def read_batch(response: httpx.Response, letters: Sequence[Letter]) -> list[BatchResult]:
+    """Parses the results of a batch, in the order of its notifications."""
+    data = _json(response)
+    results = data.get("results") if isinstance(data, Mapping) else None
+    if not isinstance(results, list) or len(results) != len(letters):
+        raise unexpected(response, "which does not hold a result for each notification")
+    return [_batch_result(response, result, letter) for result, letter in zip(results, letters, strict=True)]
+
+
+def _batch_result(response: httpx.Response, result: Any, letter: Letter) -> BatchResult:
+    fields = result if isinstance(result, Mapping) else {}
+    stored, problem, status = fields.get("notification"), fields.get("problem"), fields.get("status")
+    request_id = response.headers.get("x-request-id")
+    if isinstance(stored, Mapping) and isinstance(stored.get("id"), int):
+        replayed = fields.get("replayed") is True
+        read = Notification.from_json(stored, idempotency_key=letter.key, replayed=replayed, request_id=request_id)
+        return BatchResult(read, idempotency_key=letter.key)
+    if not isinstance(problem, Mapping) or not isinstance(status, int):
+        raise unexpected(response, "which holds a result that is neither a notification nor a problem")
+    kind = BY_STATUS.get(status, UnavailableError if status >= 500 else UnexpectedAnswerError)
+    error = kind(
+        _text(problem.get("detail")) or f"refused with status {status}",
+        status=status,
+        code=_text(problem.get("code")),
+        request_id=request_id,
+        errors=_errors(problem.get("errors")),
+    )
+    return BatchResult(error=error, idempotency_key=letter.key)
 
 
 def read_log(response: httpx.Response) -> NotificationLog:

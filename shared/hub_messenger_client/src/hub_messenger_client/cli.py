@@ -370,11 +370,11 @@ def _sentence(sent: Notification) -> str:
     number = "–" if sent.id is None else sent.id
     when = f" {sent.created_at:%Y-%m-%d %H:%M:%S}Z" if sent.created_at else ""
     why = f" ({sent.reason})" if sent.reason else ""
-    alarm = f" ({_standing(sent.alarm)})" if sent.alarm else ""
+    alarm = f" ({_alarm_state(sent.alarm)})" if sent.alarm else ""
     return f"{number}{when} {sent.status}{why} [{sent.source_app}] {sent.title}{alarm}"
 
 
-def _standing(alarm: Alarm | NotificationAlarm) -> str:
+def _alarm_state(alarm: Alarm | NotificationAlarm) -> str:
     by = f" by {alarm.acked_by.display_name}" if alarm.acked_by else ""
     return f"alarm {alarm.id} {alarm.state}{by}, {alarm.occurrences}×"
 
@@ -386,7 +386,7 @@ def _line(event: Event) -> str:
         return f"{text} – {event.get('body')}" if event.get("body") else text
     if event.alarm is not None:
         mark = "! " if event.alarm.priority == "urgent" else ""
-        return f"{mark}[{event.alarm.source_app}] {event.alarm.title} ({_standing(event.alarm)})"
+        return f"{mark}[{event.alarm.source_app}] {event.alarm.title} ({_alarm_state(event.alarm)})"
     if event.type == "new_message":
         return f"{event.get('sender_display_name') or event.get('sender')}: {event.get('body')}"
     fields = {name: value for name, value in event.data.items() if name != "type"}

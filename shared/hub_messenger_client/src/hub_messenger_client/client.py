@@ -12,9 +12,11 @@ import httpx
 
 from . import _settings, _wire
 from ._async.alarms import AsyncAlarms
+from ._async.batch import AsyncBatch
 from ._async.calls import AsyncCalls
 from ._spool import Spool
 from ._sync.alarms import SyncAlarms
+from ._sync.batch import SyncBatch
 from ._sync.calls import SyncCalls
 from .events import EventStream, TokenProvider
 
@@ -23,7 +25,7 @@ __all__ = ["MessengerClient"]
 _Client = TypeVar("_Client", bound="MessengerClient")
 
 
-class MessengerClient(SyncCalls, SyncAlarms, AsyncCalls, AsyncAlarms):
+class MessengerClient(SyncCalls, SyncAlarms, SyncBatch, AsyncCalls, AsyncAlarms, AsyncBatch):
     """A client of the messenger service. Each sync call has an async twin whose name begins with `a`.
 
     Make one client and keep it: it reuses its connections. Threads, tasks, event loops and forked processes

@@ -9,8 +9,9 @@ from typing import Any, ClassVar, overload
 
 from ._parsing import count, known, parse_time, parsed, part, plain, same, strings
 from .alarms import Alarm, NotificationAlarm
+from .errors import MessengerError
 
-__all__ = ["DeadLetter", "Event", "Notification", "NotificationLog", "SpoolStats"]
+__all__ = ["BatchResult", "DeadLetter", "Event", "Notification", "NotificationLog", "SpoolStats"]
 
 
 @dataclass(frozen=True)
@@ -78,6 +79,16 @@ class Notification:
     def to_dict(self) -> dict[str, Any]:
         """Returns plain values for JSON. The fields in `extra` stand among the others."""
         return plain(self)
+
+
+@dataclass(frozen=True)
+class BatchResult:
+    """The result of one notification of a batch: the notification, or the error if it was not stored."""
+
+    notification: Notification | None = None
+    error: MessengerError | None = None
+    idempotency_key: str | None = None
+    """The idempotency key under which the same notification may be sent again."""
 
 
 @dataclass(frozen=True)

@@ -23,8 +23,13 @@ class AsyncSending(Core):
     async def _asend(self, letter: Letter, wait: float | None, timeout: float | httpx.Timeout | None) -> Notification:
         began = time.monotonic()
         sent = await self._asend_once(letter, wait, timeout)
-        if not _wire.is_misjudged(letter, sent) or time.monotonic() - began > _wire.PROMPT_SECONDS:
+        if not _wire.seems_stale(letter, sent) or time.monotonic() - began > _wire.PROMPT_SECONDS:
             return sent
+        return await self._asend_without_time(letter, wait, timeout)
+
+    async def _asend_without_time(
+        self, letter: Letter, wait: float | None, timeout: float | httpx.Timeout | None
+    ) -> Notification:
         log.warning("an alarm is triggered without its time, since the clocks differ: the service has a later report")
         return await self._asend_once(_wire.without_time(letter), wait, timeout)
 

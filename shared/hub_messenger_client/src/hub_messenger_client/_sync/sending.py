@@ -23,8 +23,13 @@ class SyncSending(Core):
     def _send(self, letter: Letter, wait: float | None, timeout: float | httpx.Timeout | None) -> Notification:
         began = time.monotonic()
         sent = self._send_once(letter, wait, timeout)
-        if not _wire.is_misjudged(letter, sent) or time.monotonic() - began > _wire.PROMPT_SECONDS:
+        if not _wire.seems_stale(letter, sent) or time.monotonic() - began > _wire.PROMPT_SECONDS:
             return sent
+        return self._send_without_time(letter, wait, timeout)
+
+    def _send_without_time(
+        self, letter: Letter, wait: float | None, timeout: float | httpx.Timeout | None
+    ) -> Notification:
         log.warning("an alarm is triggered without its time, since the clocks differ: the service has a later report")
         return self._send_once(_wire.without_time(letter), wait, timeout)
 
