@@ -57,6 +57,14 @@ def test_the_kurzanleitung_runs(configured: Service, tmp_path: Path) -> None:
     assert configured.titles == ["Schicht gestartet", "Maschine CNC-01 gestoppt", "Bitte CNC-01 prüfen"]
 
 
+def test_the_alarms_example_runs(configured: Service, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (example,) = examples("Alarms")
+    client = run(example, tmp_path)["client"]
+    assert capsys.readouterr().out == "active_unack 1 None\n"
+    assert client.resolve("press-7:oil").ignored
+    client.close()
+
+
 def test_the_spool_example_runs(configured: Service, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (example,) = examples("When the service is away")
     configured.stop()
