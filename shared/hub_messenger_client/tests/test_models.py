@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from hub_messenger_client import Event, Notification, NotificationLog
-from hub_messenger_client.models import parse_time
+from hub_messenger_client._parsing import parse_time
 
 ANSWER: dict[str, Any] = {
     "id": 42,

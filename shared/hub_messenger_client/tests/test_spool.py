@@ -295,8 +295,9 @@ def test_only_a_letter_of_another_alarm_may_overtake(spool: Spool) -> None:
     assert after.key == "3"
     assert spool.next_other(after) is None
     same_name = alarm("x", dedup_key="k")
-    for fields in ({"source_app": "b"}, {"tenant_id": 2}, {"dedup_key": "l"}):
-        assert not alarm("y", **{"dedup_key": "k", **fields}).is_of_alarm_of(same_name)
+    others: list[dict[str, object]] = [{"source_app": "b"}, {"tenant_id": 2}, {"dedup_key": "l"}]
+    for other_name in others:
+        assert not alarm("y", **{"dedup_key": "k", **other_name}).is_of_alarm_of(same_name)
 
 
 def test_a_full_spool_drops_expired_letters_first(spool: Spool, clock: Clock) -> None:
