@@ -131,7 +131,7 @@ def test_a_batch_has_a_result_for_each_notification(running: Deployment, app: st
         (repeated,) = client.batch(notifications[2:])
     assert first.notification is not None
     assert first.notification.alarm is not None
-    assert first.notification.alarm.state == "active_ack"
+    assert first.notification.alarm.episode == 1
     assert isinstance(wrong.error, ValidationError)
     assert [error.pointer for error in wrong.error.errors] == ["/title"]
     assert last.notification is not None
