@@ -61,11 +61,12 @@ def test_a_batch_has_the_fields_of_the_calls_and_a_key_for_each(
         {"title": "3", "target_user": "mueller", "body": "b", "tenant_id": 1},
         {"title": "4", "target_type": "service_room", "resolve_after": timedelta(minutes=2), "ack_required": True},
         {"event_action": "resolve", "dedup_key": "k", "idempotency_key": "mine", "extra": {"colour": "red"}},
+        {"event_action": "cancel", "dedup_key": "k", "target_user": "mueller"},
     )
     (request,) = service.requests
     assert (request.path, request.query) == ("/api/v1/notifications/batch", {})
     sent = request.json["notifications"]
-    assert len({one.pop("idempotency_key") for one in sent}) == 5
+    assert len({one.pop("idempotency_key") for one in sent}) == 6
     common = {"source_app": "mes", "priority": "normal"}
     assert sent == [
         {**common, "title": "1", "target_type": "general", "event_type": "notification"},
@@ -97,8 +98,15 @@ def test_a_batch_has_the_fields_of_the_calls_and_a_key_for_each(
             "ack_required": True,
         },
         {"source_app": "mes", "event_action": "resolve", "dedup_key": "k", "colour": "red"},
+        {
+            "source_app": "mes",
+            "event_action": "cancel",
+            "dedup_key": "k",
+            "target_type": "dm",
+            "target_user": "mueller",
+        },
     ]
-    assert [result.notification.id for result in results] == [1, 2, 3, 4, 5]
+    assert [result.notification.id for result in results] == [1, 2, 3, 4, 5, 6]
     assert results[4].notification.alarm.state == "normal"
     assert (results[4].idempotency_key, results[4].notification.idempotency_key) == ("mine", "mine")
 

@@ -14,6 +14,9 @@ BODY_MAX = 20_000
 ENTITY_ID_MAX = 200
 USER_MAX = 255
 DEDUP_KEY_MAX = 255
+BATCH_MAX = 100
+"""The most notifications of a batch."""
+BATCH_BYTES_MAX = 4 << 20
 SECONDS = range(60, 2_592_000 + 1)
 """The seconds after which an acknowledgement may expire, and a fault may count as over: up to 30 days."""
 
@@ -37,12 +40,10 @@ TARGETS = {
     "entity_room": {"entity_type": NAME_MAX, "entity_id": ENTITY_ID_MAX},
     "dm": {"target_user": USER_MAX},
 }
+
 Action: TypeAlias = Literal["trigger", "update", "acknowledge", "resolve", "cancel"]
 """The values of `event_action`."""
 ACTIONS: tuple[Action, ...] = get_args(Action)
-BATCH_MAX = 100
-BATCH_BYTES_MAX = 4 << 20
-
 WITHOUT_TEXT: tuple[Action, ...] = ("acknowledge", "resolve", "cancel")
 """The actions that need neither a title nor a type."""
 
@@ -79,9 +80,11 @@ def batch_fields(notification: Mapping[str, Any]) -> dict[str, Any]:
         raise ArgumentError(f"unknown: {', '.join(unknown)}", code="invalid_argument", errors=problems)
     fields = {name: value for name, value in notification.items() if name not in ("idempotency_key", "extra")}
     fields["ack_required"] = fields.get("ack_required") or None
-    if fields.get("event_action", "trigger") not in WITHOUT_TEXT:
-        given, kind, number, user = (fields.get(name) for name in TARGET_FIELDS)
+    needs_text = fields.get("event_action", "trigger") not in WITHOUT_TEXT
+    given, kind, number, user = (fields.get(name) for name in TARGET_FIELDS)
+    if needs_text or (given, kind, number, user) != (None,) * 4:
         fields["target_type"] = target(given, kind, number, user)
+    if needs_text:
         fields["event_type"] = fields.get("event_type") or EVENT_TYPES.get(fields["target_type"])
         fields.setdefault("priority", "normal")
     return fields

@@ -171,7 +171,7 @@ def seems_stale(letter: Letter, sent: Notification) -> bool:
     overtaken this one: clocks differ, or this one was set back.
     """
     is_open = sent.alarm is None or sent.alarm.state.startswith("active")
-    is_trigger = "event_action" not in letter.request
+    is_trigger = letter.request.get("event_action", "trigger") == "trigger"
     return letter.is_stamped and is_trigger and sent.reason == "stale_input" and sent.ignored and not is_open
 
 
