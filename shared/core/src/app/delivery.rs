@@ -161,10 +161,8 @@ impl Delivery {
     async fn first_entries(&self, queue: &RoomQueue) -> Result<Vec<QueueEntry>> {
         let limit = i64::try_from(BATCH).unwrap_or(i64::MAX);
         let notifications = self.outbox.pending(queue, LEASE, limit).await?;
-        let alarms = match queue.has_alarms {
-            true => self.alarm_outbox.due_messages(queue, limit).await?,
-            false => Vec::new(),
-        };
+        let alarms =
+            if queue.has_alarms { self.alarm_outbox.due_messages(queue, limit).await? } else { Vec::new() };
         Ok(QueueEntry::in_order(notifications, alarms, BATCH))
     }
 

@@ -36,17 +36,17 @@ impl TransactionIds {
         Ok(format!("{}.n{id}.{digest}", self.installation().await?))
     }
 
-    /// Returns the transaction id of the root message of an alarm's episode, or of its edit to a revision. `root`
+    /// Returns the transaction id of the root message of an alarm's episode, or of its edit to a revision. `number`
     /// is the number of the root message.
     pub(crate) async fn of_alarm(
         &self,
-        (alarm, episode, root): (AlarmId, i64, i64),
+        (alarm, episode, number): (AlarmId, i64, i64),
         room: &RoomId,
         edit: Option<i64>,
     ) -> Result<String> {
         let digest = &id::digest(room.as_str())[..16];
         let edit = edit.map(|revision| format!(".r{revision}")).unwrap_or_default();
-        Ok(format!("{}.a{alarm}.{episode}.{root}.{digest}{edit}", self.installation().await?))
+        Ok(format!("{}.a{alarm}.{episode}.{number}.{digest}{edit}", self.installation().await?))
     }
 
     /// Returns the transaction id of a ring in a room.

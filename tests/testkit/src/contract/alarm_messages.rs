@@ -358,7 +358,10 @@ fn acted(event: &str, by: &str, action: Action, part: EpisodeId, source: &str) -
     let expected = Expected { episode: Some(part.episode), revision: None };
     let (id, received_at, occurred_at, comment) = (None, jiff::Timestamp::UNIX_EPOCH, None, None);
     let input = Input { id, received_at, source, action, occurred_at, expected, comment };
-    IngestedEvent { alarm: Some(AlarmPart::Input(part.alarm, input)), ..reaction(event, "$root", by, "✅") }
+    IngestedEvent {
+        alarm: Some(AlarmPart::Input(part.alarm, Box::new(input))),
+        ..reaction(event, "$root", by, "✅")
+    }
 }
 
 /// Sends the root message of a new alarm.

@@ -189,7 +189,7 @@ impl State {
             }
             AlarmPart::Input(alarm, input) => {
                 if let Some(key) = self.alarms.key_of(*alarm) {
-                    self.receive_alarm_input(&key, input.clone());
+                    self.receive_alarm_input(&key, (**input).clone());
                 }
             }
         }

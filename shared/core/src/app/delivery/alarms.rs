@@ -5,7 +5,7 @@ use crate::{
     domain::{
         alarm::RingReason,
         error::{Error, Failure, Result},
-        id::{EventId, MatrixUserId, RingId, RoomId},
+        id::{MatrixUserId, RingId, RoomId},
         notification::{Notification, Target, reason},
         rendering::alarm::AlarmMessage,
         room::{encrypted, is_account_taken, room_closed},
@@ -118,18 +118,19 @@ impl Delivery {
         let (alarm, episode) = (message.alarm, message.episode.number);
         let recipient = self.recipient(message.tenant, &message.episode.draft, room).await?;
         let content = self.alarm_message(message, recipient.as_ref());
-        if let Some(root) = message.root.as_ref().filter(|root| root.room == *room) {
+        if let Some(known) = message.root.as_ref().filter(|known| known.room == *room) {
             let revision = message.revision;
-            let id = (alarm, episode, root.number);
+            let id = (alarm, episode, known.number);
             let transaction = self.transactions.of_alarm(id, room, Some(revision)).await?;
-            let edit = self.timeline.send(room, &transaction, &content.edit(&root.event)).await?;
-            return Ok(SentAlarmMessage { alarm, episode, revision, root: root.clone(), edit: Some(edit) });
+            let edit = self.timeline.send(room, &transaction, &content.edit(&known.event)).await?;
+            return Ok(SentAlarmMessage { alarm, episode, revision, root: known.clone(), edit: Some(edit) });
         }
         let attempt = self.alarm_outbox.begin_root(message, room).await?;
         let transaction = self.transactions.of_alarm((alarm, episode, attempt.number), room, None).await?;
         let event = self.timeline.send(room, &transaction, &content.root()).await?;
-        let root = RootMessage { number: attempt.number, room: room.clone(), event };
-        Ok(SentAlarmMessage { alarm, episode, revision: attempt.revision, root, edit: None })
+        let (number, revision) = (attempt.number, attempt.revision);
+        let sent = RootMessage { number, room: room.clone(), event };
+        Ok(SentAlarmMessage { alarm, episode, revision, root: sent, edit: None })
     }
 
     async fn ring(
@@ -137,14 +138,14 @@ impl Delivery {
         message: &AlarmMessageDue,
         ring: RingId,
         reason: RingReason,
-        root: &RootMessage,
+        replied: &RootMessage,
     ) -> Result<()> {
-        let room = &root.room;
+        let room = &replied.room;
         if self.registry.is_encrypted(room) {
             return Err(encrypted());
         }
         let recipient = self.recipient(message.tenant, &message.episode.draft, room).await?;
-        let content = self.alarm_message(message, recipient.as_ref()).ring(reason, &root.event);
+        let content = self.alarm_message(message, recipient.as_ref()).ring(reason, &replied.event);
         let event = match content {
             Some(content) => {
                 let transaction = self.transactions.of_ring(ring, room).await?;
@@ -173,7 +174,7 @@ impl Delivery {
         if !message.episode.ack.is_required || !message.episode.needs_attention() {
             return;
         }
-        if let Err(error) = self.react(message, root, &root.event).await {
+        if let Err(error) = self.react(message, root).await {
             tracing::warn!(
                 alarm = %message.alarm,
                 error = &error as &dyn std::error::Error,
@@ -182,10 +183,10 @@ impl Delivery {
         }
     }
 
-    async fn react(&self, message: &AlarmMessageDue, root: &RootMessage, of: &EventId) -> Result<()> {
-        let id = (message.alarm, message.episode.number, root.number);
-        let transaction = format!("{}.s", self.transactions.of_alarm(id, &root.room, None).await?);
-        let (room, sender) = (&root.room, &self.ids.bot());
+    async fn react(&self, message: &AlarmMessageDue, on: &RootMessage) -> Result<()> {
+        let id = (message.alarm, message.episode.number, on.number);
+        let transaction = format!("{}.s", self.transactions.of_alarm(id, &on.room, None).await?);
+        let (room, of, sender) = (&on.room, &on.event, &self.ids.bot());
         let reaction = NewReaction { room, of, sender, key: ACKNOWLEDGE };
         self.relations.react(reaction, &transaction, self.clock.now()).await.map(drop)
     }

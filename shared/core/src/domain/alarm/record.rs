@@ -33,7 +33,7 @@ pub enum AlarmPart {
     /// It is a message of this episode, sent by this service.
     Message(EpisodeId),
     /// It is an act of an operator on this alarm.
-    Input(AlarmId, Input),
+    Input(AlarmId, Box<Input>),
 }
 
 /// An alarm, with the newest of its episodes.

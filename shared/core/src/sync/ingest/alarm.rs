@@ -55,7 +55,7 @@ impl Ingest {
             return Ok(None);
         }
         let episode = Some(of.episode);
-        Ok(Some(AlarmPart::Input(of.alarm, input(user, source, action, episode, comment))))
+        Ok(Some(AlarmPart::Input(of.alarm, Box::new(input(user, source, action, episode, comment)))))
     }
 
     /// Returns the episode of a message of an alarm; `None` for any other message. If it is not the newest one, a
