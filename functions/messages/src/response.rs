@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use messenger_core::{
-    id::{EventId, HubUserId, MatrixUserId, NotificationId, RoomId, SearchPosition},
+    id::{AlarmId, EventId, HubUserId, MatrixUserId, NotificationId, RoomId, SearchPosition},
     media, message, search,
     time::{Rfc3339, rfc3339},
 };
@@ -60,6 +60,12 @@ pub(crate) struct Message {
     /// The notification whose message it is; left out for any other message.
     #[serde(skip_serializing_if = "Option::is_none")]
     notification_id: Option<NotificationId>,
+    /// The alarm whose message it is; left out for any other message.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    alarm_id: Option<AlarmId>,
+    /// The number of the episode of that alarm; left out for any other message.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    alarm_episode: Option<i64>,
     /// The message that it replies to.
     reply_to: Option<EventId>,
     /// The text as HTML, as its sender wrote it: it may contain anything.
@@ -137,6 +143,8 @@ impl From<message::Message> for Message {
             timestamp: message.timestamp,
             file: message.file.map(File::from),
             notification_id: message.notification,
+            alarm_id: message.alarm.map(|of| of.alarm),
+            alarm_episode: message.alarm.map(|of| of.episode),
             reply_to: message.reply_to,
             formatted_body: message.formatted_body,
             mentions: Mentions { hub_user_ids: message.mentions.users, room: message.mentions.room },

@@ -298,10 +298,12 @@ impl HistoryReader {
             .await?;
         let messages = events.into_iter().filter_map(|(is_edited, event)| {
             let name = names.get(&event.sender).cloned().unwrap_or_default();
-            let notification = event.notification.filter(|_| event.sender == bot);
+            let is_from_bot = event.sender == bot;
+            let notification = event.notification.filter(|_| is_from_bot);
+            let alarm = event.alarm.filter(|_| is_from_bot);
             let mentions = people.mentioned(caller.user.tenant(), event.mentions()?);
             let reactions = reactions.remove(&event.event_id).unwrap_or_default();
-            Some(Message { notification, is_edited, reactions, ..event.message(name, mentions)? })
+            Some(Message { notification, alarm, is_edited, reactions, ..event.message(name, mentions)? })
         });
         let end_token = end.map(|position| position.to_string());
         let has_more = end_token.is_some();

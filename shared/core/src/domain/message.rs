@@ -10,6 +10,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::domain::{
+    alarm::EpisodeId,
     id::{EventId, HubUserId, MatrixUserId, NotificationId, RoomId, TenantId},
     markdown,
     matrix_ids::MatrixIds,
@@ -117,6 +118,8 @@ pub struct Message {
     pub file: Option<File>,
     /// The notification, if it is the message of one.
     pub notification: Option<NotificationId>,
+    /// The episode of an alarm, if it is one of its messages.
+    pub alarm: Option<EpisodeId>,
     /// The text as HTML (`org.matrix.custom.html`), as its sender wrote it: it may contain anything.
     pub formatted_body: Option<String>,
     /// The users of the tenant whom it mentions.

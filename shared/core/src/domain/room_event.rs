@@ -193,6 +193,7 @@ impl RoomEvent {
             timestamp: self.timestamp,
             file,
             notification: None,
+            alarm: None,
             formatted_body,
             mentions,
             reply_to,

@@ -475,6 +475,7 @@ mod tests {
             timestamp: AT,
             file,
             notification: None,
+            alarm: None,
             formatted_body: None,
             mentions: message::Mentions::default(),
             reply_to: None,
