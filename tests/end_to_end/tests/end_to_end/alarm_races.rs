@@ -20,6 +20,18 @@ struct Clients {
     element_of_bert: Matrix,
 }
 
+impl Clients {
+    /// Waits until a report is sent. Returns the room and the root message.
+    async fn until_sent(&self, report: &Value) -> (String, String) {
+        let path = format!("/api/v1/notifications/{report}");
+        eventually(async || {
+            let sent = self.satellite.get_as_satellite(&path).await.body;
+            Some((text(&sent["matrix_room_id"])?, text(&sent["matrix_event_id"])?))
+        })
+        .await
+    }
+}
+
 /// The order of the acts in the journal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Order {
@@ -53,12 +65,7 @@ async fn race(clients: &Clients, round: usize) -> Order {
     let id = sent["alarm"]["id"].as_i64().expect("an id");
     let episode = json!({ "episode": 1 });
     if is_by_matrix {
-        let (room, root) = eventually(async || {
-            let path = format!("/api/v1/notifications/{}", sent["id"]);
-            let sent = clients.satellite.get_as_satellite(&path).await.body;
-            Some((text(&sent["matrix_room_id"])?, text(&sent["matrix_event_id"])?))
-        })
-        .await;
+        let (room, root) = clients.until_sent(&sent["id"]).await;
         tokio::join!(
             clients.element_of_anna.react(&room, &root, "✅"),
             clients.element_of_bert.reply(&room, &root, "erledigt"),
@@ -81,6 +88,8 @@ async fn race(clients: &Clients, round: usize) -> Order {
         (journal.len() >= 3).then_some(journal)
     })
     .await;
+    // Without a pause, the messages of thousands of rounds would wait in one room queue.
+    clients.until_sent(&sent["id"]).await;
     check(&clients.bert.alarm(id).await, &journal, is_by_operator)
 }
 
