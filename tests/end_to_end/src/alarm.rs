@@ -3,7 +3,7 @@
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 
-use crate::{Client, TestUser};
+use crate::{Client, TestUser, eventually};
 
 /// The field of a message with the id of its alarm and the number of the episode.
 const MARKER: &str = "com.aesystek.alarm";
@@ -13,6 +13,21 @@ const MARKER: &str = "com.aesystek.alarm";
 pub struct Reports {
     client: Client,
     dedup_key: String,
+}
+
+/// An episode whose root message is in its room.
+#[derive(Debug, Clone)]
+pub struct Begun {
+    /// The id of the alarm.
+    pub alarm: i64,
+    /// The number of the episode.
+    pub episode: i64,
+    /// The id of the first report.
+    pub report: i64,
+    /// The room.
+    pub room: String,
+    /// The root message.
+    pub root: String,
 }
 
 /// The messages of an alarm in a room, oldest first.
@@ -44,6 +59,16 @@ impl Reports {
         body
     }
 
+    /// Begins an episode, and waits until its root message is in the room.
+    pub async fn begin(&self) -> Begun {
+        let answer = self.send_with(&json!({}), "?wait=10").await;
+        let number = |value: &Value| value.as_i64().expect("a number");
+        let report = number(&answer["id"]);
+        let (room, root) = sent(&self.client, report).await;
+        let alarm = &answer["alarm"];
+        Begun { alarm: number(&alarm["id"]), episode: number(&alarm["episode"]), report, room, root }
+    }
+
     /// Sends a report. Returns its answer at once.
     pub async fn send(&self, fields: &Value) -> Value {
         self.send_with(fields, "?wait=0").await
@@ -67,6 +92,17 @@ impl Reports {
     pub fn action(&self, action: &str) -> Value {
         json!({ "source_app": "fertigungs-app", "dedup_key": self.dedup_key, "event_action": action })
     }
+}
+
+/// Waits until a report is sent. Returns the room and the root message of its alarm.
+pub async fn sent(client: &Client, report: i64) -> (String, String) {
+    let path = format!("/api/v1/notifications/{report}");
+    let text = |value: &Value| value.as_str().map(str::to_owned);
+    eventually(async || {
+        let sent = client.get_as_satellite(&path).await.body;
+        Some((text(&sent["matrix_room_id"])?, text(&sent["matrix_event_id"])?))
+    })
+    .await
 }
 
 impl AlarmMessages {

@@ -21,7 +21,7 @@ mod room;
 mod stack;
 mod waiting;
 
-pub use alarm::{AlarmMessages, Reports};
+pub use alarm::{AlarmMessages, Begun, Reports, sent};
 pub use arrivals::Arrivals;
 pub use client::{Client, EventStream, TestResponse, TestUser};
 pub use collector::{Collector, ExportedSpan};

@@ -25,11 +25,8 @@ impl Site {
         let [_, bert] = client.provisioned_users(["anna", "bert"]).await;
         let stream = bert.stream(None).await;
         let reports = Reports::of(&client, "press-7:oil");
-        let sent = reports.send_with(&json!({}), "?wait=10").await;
-        assert_eq!(sent["status"], "sent", "{sent}");
-        let id = sent["alarm"]["id"].as_i64().expect("an id");
-        let room = sent["matrix_room_id"].as_str().expect("a room").to_owned();
-        let mut site = Self { stack, reports, bert, stream, room, id };
+        let begun = reports.begin().await;
+        let mut site = Self { stack, reports, bert, stream, room: begun.room, id: begun.alarm };
         site.published("active_unack").await;
         site
     }
@@ -147,9 +144,9 @@ async fn a_reaction_to_the_fault_of_yesterday_does_not_acknowledge_that_of_today
                      where alarm_id = $1::text::bigint returning number::text";
     assert_eq!(site.stack.query(move_back, &site.id.to_string()).await.as_deref(), Some("1"));
 
-    let sent = site.reports.send_with(&json!({}), "?wait=10").await;
-    assert_eq!((&sent["alarm"]["episode"], &sent["status"]), (&json!(2), &json!("sent")), "{sent}");
-    let today = sent["matrix_event_id"].as_str().expect("an event id").to_owned();
+    let begun = site.reports.begin().await;
+    assert_eq!((begun.alarm, begun.episode), (site.id, 2));
+    let today = begun.root;
     assert_ne!(today, yesterday, "another episode has another root message");
     site.published("active_unack").await;
     element.react(&room, &yesterday, "✅").await;

@@ -9,7 +9,7 @@ use std::{
 };
 
 use messenger_tests::{
-    AlarmMessages, Client, Reports, Stack, Unread,
+    AlarmMessages, Begun, Client, Reports, Stack, Unread,
     client::{fetch, service_token},
     eventually, is_conduit, is_skipped_on_deployment, rounds, wait_until,
 };
@@ -38,12 +38,9 @@ async fn forty_reports_within_ten_seconds_are_one_unread_message_with_few_edits(
     let reports = Reports::of(&client, "press-7:oil");
 
     let begun = Instant::now();
-    let first = reports.send_with(&json!({}), "?wait=10").await;
-    assert_eq!(first["status"], "sent", "{first}");
-    let root = first["matrix_event_id"].as_str().expect("an event id").to_owned();
-    let id = first["alarm"]["id"].as_i64().expect("an id");
+    let Begun { alarm: id, report: first, root, .. } = reports.begin().await;
     wait_until("the root message is unread", async || unread.after(&element, &root).await == 1).await;
-    let mut numbers = vec![first["id"].clone()];
+    let mut numbers = vec![json!(first)];
     for _ in 1..REPORTS {
         numbers.push(reports.send(&json!({})).await["id"].clone());
         sleep(PAUSE).await;
@@ -99,10 +96,7 @@ async fn two_thousand_reports_a_second_are_counted_exactly_and_delay_nobody() {
     let client = stack.client();
     let [anna] = client.provisioned_users(["anna"]).await;
     let reports = Reports::of(&client, "press-7:oil");
-    let sent = reports.send_with(&json!({}), "?wait=10").await;
-    assert_eq!(sent["status"], "sent", "{sent}");
-    let room = sent["matrix_room_id"].as_str().expect("a room").to_owned();
-    let id = sent["alarm"]["id"].as_i64().expect("an id");
+    let Begun { alarm: id, room, .. } = reports.begin().await;
 
     let others = Others::start(&client);
     let seconds = rounds(SECONDS);

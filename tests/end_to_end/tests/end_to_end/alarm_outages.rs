@@ -17,9 +17,7 @@ async fn alarms_live_on_without_the_homeserver_and_the_room_is_right_afterwards(
     let client = stack.client();
     let [anna, bert] = client.provisioned_users(["anna", "bert"]).await;
     let (known, new) = (Reports::of(&client, "press-7:oil"), Reports::of(&client, "press-8:oil"));
-    let sent = known.send_with(&json!({}), "?wait=10").await;
-    assert_eq!(sent["status"], "sent", "{sent}");
-    let room = sent["matrix_room_id"].as_str().expect("a room").to_owned();
+    let room = known.begin().await.room;
     let mut stream = bert.stream(None).await;
     stack.stop(Part::Homeserver).await;
 

@@ -1,7 +1,7 @@
 //! An acknowledgement and the end of a fault at the same time, from two clients.
 
 use futures::{StreamExt as _, stream};
-use messenger_tests::{Client, Matrix, Reports, Stack, TestUser, eventually, rounds};
+use messenger_tests::{Client, Matrix, Reports, Stack, TestUser, eventually, rounds, sent};
 use serde_json::{Value, json};
 
 /// The number of rounds, and how many of them run at once.
@@ -18,18 +18,6 @@ struct Clients {
     bert: TestUser,
     element_of_anna: Matrix,
     element_of_bert: Matrix,
-}
-
-impl Clients {
-    /// Waits until a report is sent. Returns the room and the root message.
-    async fn until_sent(&self, report: &Value) -> (String, String) {
-        let path = format!("/api/v1/notifications/{report}");
-        eventually(async || {
-            let sent = self.satellite.get_as_satellite(&path).await.body;
-            Some((text(&sent["matrix_room_id"])?, text(&sent["matrix_event_id"])?))
-        })
-        .await
-    }
 }
 
 /// The order of the acts in the journal.
@@ -61,11 +49,11 @@ async fn race(clients: &Clients, round: usize) -> Order {
     let reports = Reports::of(&clients.satellite, &format!("fault {round}"));
     let is_by_matrix = round % BY_MATRIX == 0;
     let is_by_operator = round % 2 == 0;
-    let sent = reports.send(&json!({})).await;
-    let id = sent["alarm"]["id"].as_i64().expect("an id");
+    let report = reports.send(&json!({})).await;
+    let (id, report) = (report["alarm"]["id"].as_i64().expect("an id"), report["id"].as_i64().expect("an id"));
     let episode = json!({ "episode": 1 });
     if is_by_matrix {
-        let (room, root) = clients.until_sent(&sent["id"]).await;
+        let (room, root) = sent(&clients.satellite, report).await;
         tokio::join!(
             clients.element_of_anna.react(&room, &root, "✅"),
             clients.element_of_bert.reply(&room, &root, "erledigt"),
@@ -89,7 +77,7 @@ async fn race(clients: &Clients, round: usize) -> Order {
     })
     .await;
     // Without a pause, the messages of thousands of rounds would wait in one room queue.
-    clients.until_sent(&sent["id"]).await;
+    sent(&clients.satellite, report).await;
     check(&clients.bert.alarm(id).await, &journal, is_by_operator)
 }
 
@@ -124,8 +112,4 @@ fn check(alarm: &Value, journal: &[Value], is_by_operator: bool) -> Order {
     assert_eq!(alarm["acked_by"]["hub_user_id"], acked_by, "{alarm}");
     assert!(alarm["cleared"].is_object() && alarm["ended_at"].is_string(), "{alarm}");
     order
-}
-
-fn text(value: &Value) -> Option<String> {
-    value.as_str().map(str::to_owned)
 }
