@@ -32,7 +32,7 @@ pub(crate) struct Accept {
 }
 
 impl Commit for Accept {
-    type Entry = NewNotification;
+    type Item = NewNotification;
     type Stored = Stored;
     type Outcome = AcceptOutcome;
     type Key = (TenantId, String, String);

@@ -17,7 +17,7 @@ const QUEUE_MAX: usize = 4096;
 /// The statement that stores a batch of entries.
 pub(crate) trait Commit: Send + Sync + 'static {
     /// An entry of a batch.
-    type Entry: Send + Sync + 'static;
+    type Item: Send + Sync + 'static;
     /// The result of a batch.
     type Stored: Send + Sync;
     /// The result of an entry.
@@ -29,17 +29,17 @@ pub(crate) trait Commit: Send + Sync + 'static {
     const CONTEXT: &'static str;
 
     /// Returns the keys of an entry. It waits for the next batch if an earlier entry has one of them.
-    fn keys(entry: &Self::Entry) -> Vec<Self::Key>;
+    fn keys(entry: &Self::Item) -> Vec<Self::Key>;
 
     /// Stores a batch: all or nothing.
-    fn store(&self, entries: &[&Self::Entry]) -> impl Future<Output = Result<Self::Stored>> + Send;
+    fn store(&self, entries: &[&Self::Item]) -> impl Future<Output = Result<Self::Stored>> + Send;
 
     /// Returns the result of the entry with this index.
     fn outcome(
         &self,
         stored: &Self::Stored,
         n: usize,
-        entry: Self::Entry,
+        entry: Self::Item,
     ) -> impl Future<Output = Result<Self::Outcome>> + Send;
 }
 
@@ -47,7 +47,7 @@ pub(crate) trait Commit: Send + Sync + 'static {
 pub(crate) struct GroupCommit<C: Commit>(mpsc::Sender<Waiting<C>>);
 
 struct Waiting<C: Commit> {
-    entry: C::Entry,
+    entry: C::Item,
     outcome: oneshot::Sender<Result<C::Outcome>>,
 }
 
@@ -60,14 +60,14 @@ impl<C: Commit> GroupCommit<C> {
     }
 
     /// Stores an entry together with those that arrive at the same time.
-    pub(crate) async fn store(&self, entry: C::Entry) -> Result<C::Outcome> {
+    pub(crate) async fn store(&self, entry: C::Item) -> Result<C::Outcome> {
         let (outcome, received) = oneshot::channel();
         self.0.send(Waiting { entry, outcome }).await.map_err(|_| Self::ended())?;
         received.await.map_err(|_| Self::ended())?
     }
 
     /// Stores entries in this order, together with those that arrive at the same time.
-    pub(crate) async fn store_all(&self, entries: Vec<C::Entry>) -> Vec<Result<C::Outcome>> {
+    pub(crate) async fn store_all(&self, entries: Vec<C::Item>) -> Vec<Result<C::Outcome>> {
         let mut sent = Vec::with_capacity(entries.len());
         for entry in entries {
             let (outcome, receiver) = oneshot::channel();

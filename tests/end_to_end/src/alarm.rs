@@ -64,9 +64,9 @@ impl Reports {
         let answer = self.send_with(&json!({}), "?wait=10").await;
         let number = |value: &Value| value.as_i64().expect("a number");
         let report = number(&answer["id"]);
-        let (room, root) = sent(&self.client, report).await;
+        let (room, event) = sent(&self.client, report).await;
         let alarm = &answer["alarm"];
-        Begun { alarm: number(&alarm["id"]), episode: number(&alarm["episode"]), report, room, root }
+        Begun { alarm: number(&alarm["id"]), episode: number(&alarm["episode"]), report, room, root: event }
     }
 
     /// Sends a report. Returns its answer at once.

@@ -101,7 +101,8 @@ impl Matrix {
     /// Replies to an event with a text. Returns the id of the reply.
     pub async fn reply(&self, room: &str, event: &str, text: &str) -> String {
         let relation = json!({ "m.in_reply_to": { "event_id": event } });
-        let content = json!({ "msgtype": "m.text", "body": text, "m.mentions": {}, "m.relates_to": relation });
+        let content =
+            json!({ "msgtype": "m.text", "body": text, "m.mentions": {}, "m.relates_to": relation });
         self.send(room, "m.room.message", content).await
     }
 

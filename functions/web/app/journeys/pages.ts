@@ -53,7 +53,7 @@ async function faults(person: Person): Promise<void> {
   await notify({ dedup_key: 'press-7:tool', event_type: 'alarm', title: 'Werkzeugwechsel fällig', ...press })
   await alarm({ dedup_key: 'press-7:coolant', title: 'Kühlmittel niedrig', ...press })
   await notify({ dedup_key: 'press-7:coolant', event_action: 'resolve' })
-  for (const [key, act] of [['air', 'ack'], ['door', 'resolve']] as const) {
+  for (const [key, act] of [['air', 'ack'], ['guard', 'resolve']] as const) {
     const { alarm: { id } } = await alarm({ dedup_key: `press-7:${key}`, title: key === 'air' ? 'Druckluft ausgefallen' : 'Schutztür offen', ...press })
     await person.post(`/api/v1/alarms/${id}/${act}`, { comment: 'Ich schaue nach' })
   }

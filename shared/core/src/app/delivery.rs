@@ -7,6 +7,7 @@
 mod alarms;
 mod failures;
 mod in_time;
+mod queue_entry;
 mod sent;
 mod spans;
 
@@ -20,8 +21,8 @@ use tracing::Instrument as _;
 use crate::{
     app::{
         delivery::{
-            alarms::{AlarmDelivery, QueueEntry},
             failures::DeliveryFailures,
+            queue_entry::{AlarmDelivery, QueueEntry},
         },
         room_registry::RoomRegistry,
         transaction_ids::TransactionIds,

@@ -28,6 +28,8 @@ const START: Timestamp = Timestamp::constant(1_767_251_640, 0);
 const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_mins(1);
 const HOUR: Duration = Duration::from_hours(1);
+/// The minutes after which each acknowledgement of a random history expires.
+const ACK_EXPIRES_AFTER: u32 = 45;
 const APPLIED: Outcome = Outcome::Applied { warning: None };
 
 /// An alarm that is stepped with each input, and its clock.

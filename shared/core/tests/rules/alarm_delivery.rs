@@ -266,8 +266,8 @@ async fn reactions_and_replies_act_on_the_alarm() {
         [("bert", &of_bert, State::ActiveAck), ("anna", &reaction, State::ActiveUnack)]
     {
         let sender = MatrixUserId::new(format!("@{name}:hub.local"));
-        let redaction = messenger.homeserver.redact(&the_room(&messenger), &sender, of);
-        ingest(&messenger, &redaction).await;
+        let redacted = messenger.homeserver.redact(&the_room(&messenger), &sender, of);
+        ingest(&messenger, &redacted).await;
         assert_eq!(state(&messenger).await, expected, "{name}");
     }
     reply(&messenger, "bert", &root, "Ich schaue nach").await;
@@ -349,14 +349,14 @@ async fn an_act_counts_that_arrives_together_with_the_root_message() {
     for kind in ["m.reaction", "m.room.message"] {
         let messenger = begun_by_a_killed_process().await;
         let (room, anna) = (the_room(&messenger), MatrixUserId::new("@anna:hub.local"));
-        let root = messages(&messenger).remove(0).event;
+        let message = messages(&messenger).remove(0).event;
         let relation = match kind {
-            "m.reaction" => json!({ "rel_type": "m.annotation", "event_id": root, "key": "✅" }),
-            _ => json!({ "m.in_reply_to": { "event_id": root } }),
+            "m.reaction" => json!({ "rel_type": "m.annotation", "event_id": message, "key": "✅" }),
+            _ => json!({ "m.in_reply_to": { "event_id": message } }),
         };
         let content = json!({ "msgtype": "m.text", "body": "ok", "m.relates_to": relation });
         let act = messenger.homeserver.send_event(&room, &anna, kind, content);
-        let events = [&root, &act].map(|event| messenger.homeserver.room_event(&room, event));
+        let events = [&message, &act].map(|event| messenger.homeserver.room_event(&room, event));
         messenger.ingest().receive(events.into()).await.expect("ingested");
         assert_eq!(state(&messenger).await, State::ActiveAck, "{kind}");
     }

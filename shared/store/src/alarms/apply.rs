@@ -26,7 +26,7 @@ pub(crate) struct Stored {
 }
 
 impl Commit for Apply {
-    type Entry = Vec<AlarmChange>;
+    type Item = Vec<AlarmChange>;
     type Stored = Stored;
     type Outcome = Vec<AlarmKey>;
     type Key = AlarmId;

@@ -18,7 +18,8 @@ const TIMEOUT: Duration = Duration::from_secs(30);
 /// Users among whom a search looks.
 const USERS: usize = 200;
 /// A report of an alarm, and their number in a batch.
-const REPORT: &str = r#"{"source_app":"bench","event_type":"machine.alarm","title":"alarm","dedup_key":"batch"}"#;
+const REPORT: &str =
+    r#"{"source_app":"bench","event_type":"machine.alarm","title":"alarm","dedup_key":"batch"}"#;
 const REPORTS: usize = 100;
 const PLACEHOLDERS: [&str; 12] = [
     "text",

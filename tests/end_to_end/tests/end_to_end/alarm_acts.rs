@@ -70,10 +70,10 @@ impl Site {
 async fn reactions_and_replies_of_another_client_are_seen_by_all() {
     let mut site = Site::start().await;
     let element = site.stack.matrix("anna").await;
-    let root = site.messages(&element).await.root().to_owned();
+    let message = site.messages(&element).await.root().to_owned();
 
     let room = site.room.clone();
-    let reaction = element.react(&room, &root, "✅").await;
+    let reaction = element.react(&room, &message, "✅").await;
     site.seen(&element, "✅ on the root", "acknowledge", "active_ack", "quittiert von Name von anna").await;
     element.redact(&room, &reaction).await;
     site.seen(&element, "✅ taken back", "unacknowledge", "active_unack", "❗ unquittiert").await;
@@ -90,7 +90,7 @@ async fn reactions_and_replies_of_another_client_are_seen_by_all() {
     assert_eq!(unacked["alarm"]["state"], "active_unack", "{unacked}");
 
     site.published("active_unack").await;
-    element.reply(&room, &root, "Quittiert!").await;
+    element.reply(&room, &message, "Quittiert!").await;
     site.seen(&element, "reply", "acknowledge", "active_ack", "quittiert von Name von anna").await;
     element.reply(&room, &ring, "erledigt").await;
     site.seen(&element, "reply to the ring", "resolve", "normal", "behoben von Name von anna").await;
@@ -104,11 +104,11 @@ async fn an_act_of_a_viewer_is_refused_and_told_once() {
     let vera = site.stack.client().user_with_role("vera", "viewer", 1);
     vera.wait_until_provisioned().await;
     let (element, room) = (site.stack.matrix("vera").await, site.room.clone());
-    let root = site.messages(&element).await.root().to_owned();
-    element.react(&room, &root, "✅").await;
-    element.reply(&room, &root, "ok").await;
+    let message = site.messages(&element).await.root().to_owned();
+    element.react(&room, &message, "✅").await;
+    element.reply(&room, &message, "ok").await;
     let of_anna = site.stack.matrix("anna").await;
-    of_anna.reply(&room, &root, "schaue nach").await;
+    of_anna.reply(&room, &message, "schaue nach").await;
     // Events of a room are ingested in their order: the acts of the viewer are done.
     let mut journal = Vec::new();
     wait_until("the comment is in the journal", async || {
@@ -119,11 +119,12 @@ async fn an_act_of_a_viewer_is_refused_and_told_once() {
     assert!(journal.iter().all(|entry| entry["cause"] != "acknowledge" || entry["outcome"] == "refused"));
     assert_eq!(site.bert.alarm(site.id).await["state"], "active_unack");
     let told = |messages: Vec<Value>| {
-        let bodies = messages.into_iter().filter_map(|one| one["content"]["body"].as_str().map(str::to_owned));
+        let bodies =
+            messages.into_iter().filter_map(|one| one["content"]["body"].as_str().map(str::to_owned));
         bodies.filter(|body| body.contains("darf Alarme nur lesen")).count()
     };
     wait_until("a notice", async || told(element.messages(&room).await) > 0).await;
-    of_anna.react(&room, &root, "✅").await;
+    of_anna.react(&room, &message, "✅").await;
     site.published("active_ack").await;
     assert_eq!(told(element.messages(&room).await), 1, "one notice for one person");
 }

@@ -104,7 +104,8 @@ async fn two_thousand_reports_a_second_are_counted_exactly_and_delay_nobody() {
     let mut calls = JoinSet::new();
     for n in 0..seconds * BATCHES {
         calls.spawn(send_batch(client.clone(), reports.body(&json!({}))));
-        let next = Duration::from_secs(1) * u32::try_from(n + 1).expect("few") / u32::try_from(BATCHES).expect("few");
+        let next = Duration::from_secs(1) * u32::try_from(n + 1).expect("few")
+            / u32::try_from(BATCHES).expect("few");
         sleep_until(begun + next).await;
     }
     calls.join_all().await;
@@ -125,7 +126,10 @@ async fn two_thousand_reports_a_second_are_counted_exactly_and_delay_nobody() {
         sleep(Duration::from_millis(200)).await;
     };
     let events = messages.roots.len() + messages.edits.len() + messages.rings.len();
-    println!("the room has {events} events of the alarm; the slowest other call took {:?}", others.end().await);
+    println!(
+        "the room has {events} events of the alarm; the slowest other call took {:?}",
+        others.end().await
+    );
     assert!(messages.roots.len() == 1 && events <= 10, "{messages:#?}");
     assert_eq!(anna.journal(id).await.len(), total, "each report is in the journal once");
 }

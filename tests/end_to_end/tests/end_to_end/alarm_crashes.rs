@@ -96,14 +96,14 @@ async fn kill(stack: &mut Stack, round: usize) {
     }
     // From before the commit to after the homeserver's response.
     sleep(Duration::from_millis(rand::rng().random_range(0..150))).await;
-    if round % 3 != 0 {
+    if !round.is_multiple_of(3) {
         stack.kill(Part::Worker).await;
     }
     if round % 3 != 1 {
         stack.kill(Part::Function("notifications")).await;
         stack.start_again(Part::Function("notifications")).await;
     }
-    if round % 3 != 0 {
+    if !round.is_multiple_of(3) {
         stack.start_again(Part::Worker).await;
     }
     if is_outage {
@@ -113,7 +113,7 @@ async fn kill(stack: &mut Stack, round: usize) {
 }
 
 /// An accepted report.
-struct Accepted {
+struct StoredReport {
     alarm: usize,
     is_trigger: bool,
     /// The number of the notification.
@@ -128,13 +128,13 @@ async fn report_until_accepted(
     is_trigger: bool,
     body: Value,
     key: String,
-) -> Accepted {
+) -> StoredReport {
     loop {
         match client.try_notify(&body, "?wait=1", &key).await {
             Ok(response) if response.status == StatusCode::CREATED => {
                 let id = response.body["id"].as_i64().expect("an id");
                 let alarm_id = response.body["alarm"]["id"].as_i64();
-                return Accepted { alarm, is_trigger, id, alarm_id };
+                return StoredReport { alarm, is_trigger, id, alarm_id };
             }
             Ok(response) => assert!(
                 response.status == StatusCode::CONFLICT || response.status.is_server_error(),
@@ -205,7 +205,12 @@ async fn check(
     let episode = stored.episode.as_ref().expect("an episode");
     let time_zone = &TimeZone::get("Europe/Berlin").expect("a time zone");
     let state = AlarmMessage { alarm: stored.id, episode, time_zone, recipient: None }.root();
-    println!("alarm {id}: {} edits, {} rings, {}", messages.edits.len(), messages.rings.len(), messages.text());
+    println!(
+        "alarm {id}: {} edits, {} rings, {}",
+        messages.edits.len(),
+        messages.rings.len(),
+        messages.text()
+    );
     assert_eq!(messages.shown(), &state, "the root message shows the state");
 }
 
@@ -227,16 +232,16 @@ async fn a_reaction_counts_although_the_process_that_sent_the_root_message_was_k
     let blocker = messenger_postgres::connect(stack.database_url()).await.expect("the database");
     blocker.batch_execute("begin; select from feed_head for update").await.expect("a lock");
     stack.start_again(Part::Worker).await;
-    let mut root = String::new();
+    let mut message = String::new();
     wait_until("the homeserver has the root message", async || {
         let messages = AlarmMessages::of(bot.messages(&room).await, id);
         if let [sent] = messages.roots.as_slice() {
-            sent["event_id"].as_str().expect("an event id").clone_into(&mut root);
+            sent["event_id"].as_str().expect("an event id").clone_into(&mut message);
         }
-        !root.is_empty()
+        !message.is_empty()
     })
     .await;
-    element.react(&room, &root, "✅").await;
+    element.react(&room, &message, "✅").await;
     stack.kill(Part::Worker).await;
     // A statement that waits for a lock goes on without its client.
     let end = "select count(pg_terminate_backend(pid))::text from pg_stat_activity \

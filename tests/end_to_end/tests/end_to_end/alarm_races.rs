@@ -47,27 +47,25 @@ async fn an_acknowledgement_and_a_resolution_at_once_end_in_one_of_their_two_ord
 /// Acknowledges and resolves a new alarm at the same time. Returns the order that its journal has.
 async fn race(clients: &Clients, round: usize) -> Order {
     let reports = Reports::of(&clients.satellite, &format!("fault {round}"));
-    let is_by_matrix = round % BY_MATRIX == 0;
-    let is_by_operator = round % 2 == 0;
+    let is_by_matrix = round.is_multiple_of(BY_MATRIX);
+    let is_by_operator = round.is_multiple_of(2);
     let report = reports.send(&json!({})).await;
-    let (id, report) = (report["alarm"]["id"].as_i64().expect("an id"), report["id"].as_i64().expect("an id"));
+    let (id, report) =
+        (report["alarm"]["id"].as_i64().expect("an id"), report["id"].as_i64().expect("an id"));
     let episode = json!({ "episode": 1 });
     if is_by_matrix {
-        let (room, root) = sent(&clients.satellite, report).await;
+        let (room, message) = sent(&clients.satellite, report).await;
         tokio::join!(
-            clients.element_of_anna.react(&room, &root, "✅"),
-            clients.element_of_bert.reply(&room, &root, "erledigt"),
+            clients.element_of_anna.react(&room, &message, "✅"),
+            clients.element_of_bert.reply(&room, &message, "erledigt"),
         );
     } else if is_by_operator {
-        let (acked, resolved) = tokio::join!(
-            clients.anna.act(id, "ack", &episode),
-            clients.bert.act(id, "resolve", &episode),
-        );
+        let (acked, resolved) =
+            tokio::join!(clients.anna.act(id, "ack", &episode), clients.bert.act(id, "resolve", &episode),);
         assert_eq!(resolved["changed"], true, "round {round}: {resolved}");
         assert_eq!(acked["alarm"]["episode"], 1, "round {round}: {acked}");
     } else {
-        let (acked, resolved) =
-            tokio::join!(clients.anna.act(id, "ack", &episode), reports.act("resolve"));
+        let (acked, resolved) = tokio::join!(clients.anna.act(id, "ack", &episode), reports.act("resolve"));
         assert_eq!(acked["changed"], true, "round {round}: {acked}");
         assert_ne!(resolved["status"], "ignored", "round {round}: {resolved}");
     }

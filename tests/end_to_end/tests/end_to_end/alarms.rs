@@ -42,7 +42,7 @@ impl Fault {
         let alarm = Some(NewAlarmInput { dedup_key, action, occurred_at: None });
         let accepted = self.store.accept(NewNotification { alarm, ..new_notification(draft) }).await;
         let AcceptOutcome::New { notification, .. } = accepted.expect("accepted") else {
-            panic!("it is new")
+            unreachable!("a call without a key is new")
         };
         self.applied().await;
         notification.id
@@ -107,17 +107,17 @@ async fn forty_reports_of_a_fault_are_one_message_that_other_clients_acknowledge
         sleep(Duration::from_millis(200)).await;
     }
     let messages = until_shown(&element, &room, "40×").await;
-    let (root, edits) = messages.split_first().expect("a root message");
+    let (told, edits) = messages.split_first().expect("a root message");
     assert!(edits.iter().all(is_edit) && edits.len() <= 4, "{messages:#?}");
-    let root = root["event_id"].as_str().expect("an event id");
-    assert_eq!(element.notified().await, [root], "edits do not notify");
+    let message = told["event_id"].as_str().expect("an event id");
+    assert_eq!(element.notified().await, [message], "edits do not notify");
     let stored = Notifications::find(&fault.store, TENANT, first).await;
     let stored = stored.expect("found").expect("stored");
-    assert_eq!((stored.status, stored.event.as_ref().map(EventId::as_str)), (Status::Sent, Some(root)));
+    assert_eq!((stored.status, stored.event.as_ref().map(EventId::as_str)), (Status::Sent, Some(message)));
 
     let react =
         |of: &str| json!({ "m.relates_to": { "rel_type": "m.annotation", "event_id": of, "key": "✅" } });
-    let reaction = element.send(&room, "m.reaction", react(root)).await;
+    let reaction = element.send(&room, "m.reaction", react(message)).await;
     fault.until(State::ActiveAck).await;
     until_shown(&element, &room, "quittiert von").await;
     element.redact(&room, &reaction).await;
@@ -125,7 +125,7 @@ async fn forty_reports_of_a_fault_are_one_message_that_other_clients_acknowledge
     until_shown(&element, &room, "unquittiert").await;
     let reply = json!({
         "msgtype": "m.text", "body": "Erledigt", "m.mentions": {},
-        "m.relates_to": { "m.in_reply_to": { "event_id": root } },
+        "m.relates_to": { "m.in_reply_to": { "event_id": message } },
     });
     element.send(&room, "m.room.message", reply).await;
     fault.until(State::Normal).await;
@@ -143,11 +143,11 @@ async fn a_risen_priority_rings_and_its_ring_acknowledges() {
     let room = element.rooms(1).await.remove(0);
     let fault = Fault::of(&stack);
     fault.trigger(draft("Öldruck")).await;
-    let root = until_shown(&element, &room, "unquittiert").await[0]["event_id"].clone();
+    let message = until_shown(&element, &room, "unquittiert").await[0]["event_id"].clone();
     let urgent = Draft { priority: Priority::Urgent, ..draft("Öldruck") };
     fault.trigger(urgent).await;
     let ring = until_shown(&element, &room, "Priorität jetzt dringend").await.pop().expect("a ring");
-    assert_eq!(ring["content"]["m.relates_to"]["m.in_reply_to"]["event_id"], root);
+    assert_eq!(ring["content"]["m.relates_to"]["m.in_reply_to"]["event_id"], message);
     let ring = ring["event_id"].as_str().expect("an event id");
     let key = json!({ "rel_type": "m.annotation", "event_id": ring, "key": "👍🏽" });
     element.send(&room, "m.reaction", json!({ "m.relates_to": key })).await;

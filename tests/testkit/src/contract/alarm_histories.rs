@@ -4,7 +4,9 @@ use std::{sync::Arc, time::Duration};
 
 use messenger_core::{
     Result,
-    alarm::{AckRule, Action, AlarmKey, Expected, Input, InputSource, JournalCause, JournalQuery, State, Trigger},
+    alarm::{
+        AckRule, Action, AlarmKey, Expected, Input, InputSource, JournalCause, JournalQuery, State, Trigger,
+    },
     id::{AlarmInputId, NotificationId},
     notification::{Draft, Priority},
     port::Alarms,

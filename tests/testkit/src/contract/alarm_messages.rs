@@ -73,16 +73,13 @@ async fn send_due(store: &dyn AlarmStore, queue: &RoomQueue, event: &str) -> Res
     let message = due(store, queue).await?.remove(0);
     assert_eq!(message.ring, None);
     let (alarm, episode, ports) = (message.alarm, message.episode.number, store.ports());
-    let sent = match message.root {
-        Some(root) => {
-            let edit = Some(EventId::new(event));
-            SentAlarmMessage { alarm, episode, revision: message.revision, root, edit }
-        }
-        None => {
-            let attempt = ports.alarm_outbox.begin_root(&message, &room("!1")).await?;
-            let root = RootMessage { number: attempt.number, room: room("!1"), event: EventId::new(event) };
-            SentAlarmMessage { alarm, episode, revision: attempt.revision, root, edit: None }
-        }
+    let sent = if let Some(root) = message.root {
+        let edit = Some(EventId::new(event));
+        SentAlarmMessage { alarm, episode, revision: message.revision, root, edit }
+    } else {
+        let attempt = ports.alarm_outbox.begin_root(&message, &room("!1")).await?;
+        let root = RootMessage { number: attempt.number, room: room("!1"), event: EventId::new(event) };
+        SentAlarmMessage { alarm, episode, revision: attempt.revision, root, edit: None }
     };
     assert!(ports.alarm_outbox.message_sent(&sent).await?);
     Ok(sent)

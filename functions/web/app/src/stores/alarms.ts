@@ -169,7 +169,7 @@ export const useAlarms = defineStore('alarms', () => {
     markRead(id)
   }
 
-  /** Whoever acts on an alarm has seen its notifications. */
+  /** Marks the notifications of an alarm as seen: an act on it shows that they were. */
   function markRead(id: number): void {
     inbox.markRead(inbox.entries.filter((entry) => !entry.isRead && ofEntry(entry)?.id === id).map((entry) => entry.id))
   }

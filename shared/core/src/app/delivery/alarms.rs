@@ -1,12 +1,12 @@
 //! Delivers the messages of alarms: root messages, their edits, and rings.
 
 use crate::{
-    app::delivery::{BACKOFF_MAX, Delivery, ROOMS_MAX, homeserver_failed},
+    app::delivery::{BACKOFF_MAX, Delivery, ROOMS_MAX, homeserver_failed, queue_entry::AlarmDelivery},
     domain::{
         alarm::RingReason,
         error::{Error, Failure, Result},
         id::{MatrixUserId, RingId, RoomId},
-        notification::{Notification, Target, reason},
+        notification::{Target, reason},
         rendering::alarm::AlarmMessage,
         room::{encrypted, is_account_taken, room_closed},
     },
@@ -15,47 +15,6 @@ use crate::{
 
 /// The reaction that acknowledges an alarm. The bot adds it, so that one tap suffices.
 const ACKNOWLEDGE: &str = "✅";
-
-/// An entry of a room queue.
-pub(super) enum QueueEntry {
-    /// A notification that stands for itself.
-    Notification(Box<Notification>),
-    /// A message of an alarm.
-    Alarm(Box<AlarmMessageDue>),
-}
-
-/// The state of a message of an alarm after an attempt.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum AlarmDelivery {
-    /// There is nothing left to do.
-    Done,
-    /// The room queue has to be read again.
-    Outdated,
-    /// The recipient has to sign in first.
-    UntilSignIn,
-    /// The room queue backs off after a failure.
-    BackingOff,
-}
-
-impl QueueEntry {
-    /// Returns the first entries of a room queue in their order, at most `limit`. Each list has the first ones of
-    /// its kind, at most `limit`.
-    pub(super) fn in_order(
-        notifications: Vec<Notification>,
-        alarms: Vec<AlarmMessageDue>,
-        limit: usize,
-    ) -> Vec<Self> {
-        let notifications = notifications.into_iter().map(|one| Self::Notification(Box::new(one)));
-        let mut entries: Vec<_> =
-            notifications.chain(alarms.into_iter().map(|one| Self::Alarm(Box::new(one)))).collect();
-        entries.sort_by_key(|entry| match entry {
-            Self::Notification(notification) => notification.id,
-            Self::Alarm(message) => message.place,
-        });
-        entries.truncate(limit);
-        entries
-    }
-}
 
 impl Delivery {
     /// Makes one attempt to send a message of an alarm, and stores its result.

@@ -21,10 +21,7 @@ use messenger_testkit::{
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use super::{
-    MINUTE, START, from_matrix, operator,
-    properties::{inputs::ACK_EXPIRES_AFTER, model::Model},
-};
+use super::{ACK_EXPIRES_AFTER, MINUTE, START, from_matrix, operator, properties::model::Model};
 use crate::{NO_WAIT, ready_caller, run_until_idle};
 
 const KEY: &str = "press-7";
@@ -39,14 +36,26 @@ struct Moment {
 #[derive(Debug, Clone)]
 enum Act {
     /// A report of the satellite, by whose clock it is so many minutes old.
-    Report { action: Reported, age: Option<u32> },
+    Report {
+        action: Reported,
+        age: Option<u32>,
+    },
     Operator(ActKind),
     /// A reaction to the root message of the newest episode, or of the one before.
-    Reaction { of_older: bool },
-    Reply { text: &'static str, of_older: bool },
+    Reaction {
+        of_older: bool,
+    },
+    Reply {
+        text: &'static str,
+        of_older: bool,
+    },
     Work,
-    Wait { minutes: u32 },
-    Homeserver { is_on: bool },
+    Wait {
+        minutes: u32,
+    },
+    Homeserver {
+        is_on: bool,
+    },
 }
 
 #[derive(Debug, Clone)]
@@ -107,13 +116,12 @@ impl History {
     async fn add(&mut self, moment: &Moment) {
         self.model.advance(self.process.memory.now());
         match &moment.act {
-            Act::Report { action, age } => self.report(action, *age, moment.crash).await,
+            Act::Report { action, age } => Box::pin(self.report(action, *age, moment.crash)).await,
             Act::Operator(kind) => self.act(*kind, moment.crash).await,
             Act::Reaction { of_older } => {
-                let content = |root: &EventId| {
-                    json!({ "m.relates_to": { "rel_type": "m.annotation", "event_id": root, "key": "✅" } })
-                };
-                self.from_matrix(*of_older, "m.reaction", content, Action::Acknowledge, moment.crash).await;
+                let content = |root: &EventId| json!({ "m.relates_to": { "rel_type": "m.annotation", "event_id": root, "key": "✅" } });
+                self.act_from_matrix(*of_older, "m.reaction", content, Action::Acknowledge, moment.crash)
+                    .await;
             }
             Act::Reply { text, of_older } => {
                 let action = match *text {
@@ -125,7 +133,7 @@ impl History {
                     let relation = json!({ "m.in_reply_to": { "event_id": root } });
                     json!({ "msgtype": "m.text", "body": text, "m.relates_to": relation })
                 };
-                self.from_matrix(*of_older, "m.room.message", content, action, moment.crash).await;
+                self.act_from_matrix(*of_older, "m.room.message", content, action, moment.crash).await;
             }
             Act::Work => {
                 let process = self.process.clone();
@@ -163,7 +171,8 @@ impl History {
             Reported::Action(action) => action.clone(),
             Reported::Trigger { priority, is_required, resolve_after } => {
                 draft.priority = *priority;
-                let ack = AckRule { is_required: *is_required, expires_after: Some(MINUTE * ACK_EXPIRES_AFTER) };
+                let ack =
+                    AckRule { is_required: *is_required, expires_after: Some(MINUTE * ACK_EXPIRES_AFTER) };
                 let resolve_after = resolve_after.map(|minutes| MINUTE * minutes);
                 Action::Trigger(Trigger { draft: draft.clone(), ack, resolve_after })
             }
@@ -171,8 +180,9 @@ impl History {
         let occurred_at = age.map(|age| now - MINUTE * age);
         let input = NewAlarmInput { dedup_key: Some(KEY.to_owned()), action: action.clone(), occurred_at };
         let process = self.process.clone();
-        let call = process.notifications().report(fixtures::satellite(), draft, input, fixtures::waiting(NO_WAIT));
-        self.run(crash, call).await;
+        let call =
+            process.notifications().report(fixtures::satellite(), draft, input, fixtures::waiting(NO_WAIT));
+        Box::pin(self.run(crash, call)).await;
         if self.logged().await.len() > before {
             let source = InputSource::Satellite(NotificationId(0));
             self.apply(source, action, occurred_at, None);
@@ -197,7 +207,7 @@ impl History {
 
     /// Acts with another Matrix client. The homeserver pushes its event until it is answered, together with all
     /// events before it.
-    async fn from_matrix(
+    async fn act_from_matrix(
         &mut self,
         of_older: bool,
         kind: &str,
@@ -209,10 +219,10 @@ impl History {
             return;
         }
         let roots = self.roots();
-        let Some((episode, root)) = roots.iter().rev().nth(usize::from(of_older)) else { return };
+        let Some((episode, messages)) = roots.iter().rev().nth(usize::from(of_older)) else { return };
         let anna = MatrixUserId::new("@anna:hub.local");
         let room = self.room().expect("a root message is in a room");
-        self.process.homeserver.send_event(&room, &anna, kind, content(&root[0].event));
+        self.process.homeserver.send_event(&room, &anna, kind, content(&messages[0].event));
         self.push(crash).await;
         self.apply(from_matrix("anna", "$1"), action, None, Some(*episode));
     }
@@ -244,7 +254,15 @@ impl History {
     ) {
         let expected = Expected { episode, revision: None };
         let received_at = self.process.memory.now();
-        self.model.apply(&Input { id: None, received_at, source, action, occurred_at, expected, comment: None });
+        self.model.apply(&Input {
+            id: None,
+            received_at,
+            source,
+            action,
+            occurred_at,
+            expected,
+            comment: None,
+        });
     }
 
     async fn load(&self) -> LoadedAlarm {
@@ -348,9 +366,9 @@ proptest! {
         runtime.expect("a runtime").block_on(async {
             let mut history = History::begin().await;
             for moment in &moments {
-                history.add(moment).await;
+                Box::pin(history.add(moment)).await;
             }
-            history.check().await;
+            Box::pin(history.check()).await;
         });
     }
 }

@@ -9,7 +9,7 @@ use messenger_testkit::fixtures;
 use proptest::prelude::*;
 
 use super::{
-    super::{MINUTE, Site, from_matrix, operator},
+    super::{ACK_EXPIRES_AFTER, MINUTE, Site, from_matrix, operator},
     model::Model,
 };
 
@@ -17,8 +17,6 @@ use super::{
 pub(super) const PRIVATE: &str = "private";
 /// The first letters of a text for everybody.
 pub(super) const PUBLIC: &str = "public";
-/// The minutes after which each acknowledgement expires.
-pub(in crate::alarm) const ACK_EXPIRES_AFTER: u32 = 45;
 
 /// An input, relative to those before it.
 #[derive(Debug, Clone)]

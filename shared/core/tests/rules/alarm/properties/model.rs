@@ -6,7 +6,7 @@ use messenger_core::{
     notification::{Draft, Priority},
 };
 
-use super::{super::START, inputs::ACK_EXPIRES_AFTER};
+use super::super::{ACK_EXPIRES_AFTER, START};
 
 const DAY: i64 = 24 * 60;
 
