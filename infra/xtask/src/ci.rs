@@ -1,4 +1,4 @@
-//! `cargo xtask ci`: lint, then all tests with those of the containers, as `.ci/run` runs them.
+//! `cargo xtask ci`: lint, then all tests with those of the containers.
 use std::process::ExitCode;
 
 use anyhow::Result;

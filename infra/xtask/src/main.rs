@@ -60,7 +60,7 @@ enum Command {
     Web(web::Command),
     /// Measure the service, alone and beside other servers
     Bench(bench::Arguments),
-    /// Run lint, then all tests with those of the containers if this machine runs any, as CI does
+    /// Run lint, then all tests with those of the containers if this machine runs any
     Ci(ci::Arguments),
 }
 
