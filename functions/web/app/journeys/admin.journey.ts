@@ -121,7 +121,7 @@ test('a closed room is gone from the browser of its members at once, and closing
     await one.getByRole('complementary').getByRole('button', { name: 'Raum schließen' }).click()
   }
   await page.getByRole('dialog').getByRole('button', { name: 'Raum schließen' }).click()
-  await expect(member.getByText('Sie sind kein Mitglied dieses Raums mehr.')).toBeVisible()
+  await expect(member.getByText(`Die Administration hat den Raum „${name}“ geschlossen.`)).toBeVisible()
   await expect(member.getByRole('link', { name })).toHaveCount(0)
   await other.getByRole('dialog').getByRole('button', { name: 'Raum schließen' }).click()
   await expect(other.getByRole('dialog').getByText('war schon geschlossen')).toBeVisible()
