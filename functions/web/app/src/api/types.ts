@@ -8,8 +8,7 @@ export type DirectoryRoom = Schemas['DirectoryRoom']
 export type Member = Schemas['Member']
 export type User = Schemas['User']
 export type Me = Schemas['Me']
-/** The messages of an alarm have its id and episode. */
-export type Message = Schemas['Message'] & { alarm_id?: number; alarm_episode?: number }
+export type Message = Schemas['Message']
 export type FoundMessage = Schemas['FoundMessage']
 export type ExternalClient = Schemas['ExternalClient']
 export type ClientConfig = Schemas['ClientConfig']

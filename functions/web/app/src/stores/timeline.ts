@@ -202,7 +202,7 @@ export function withSent(timeline: Timeline, notification: number, event_id: str
 
 /** Returns whether a message is the one that tells the state of an episode: a later call for attention replies to it. */
 export function isRootOf(row: Row, { id, episode, notification_id }: Alarm): boolean {
-  if (row.alarm_id !== undefined) return row.alarm_id === id && row.alarm_episode === episode && row.reply_to === null
+  if (row.alarm_id != null) return row.alarm_id === id && row.alarm_episode === episode && row.reply_to === null
   return notification_id !== null && (row.notification_id ?? row.liveNotification) === notification_id
 }
 
