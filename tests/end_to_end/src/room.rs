@@ -15,7 +15,8 @@ const RETRY: Duration = Duration::from_millis(50);
 /// The number of unread messages of a room, as a client learns it from incremental syncs.
 pub struct Unread {
     room: String,
-    since: String,
+    sync_token: String,
+    count: i64,
 }
 
 /// A Matrix client that is logged in.
@@ -284,24 +285,25 @@ impl Matrix {
 impl Unread {
     /// Begins to count for a room without unread messages.
     pub async fn of(client: &Matrix, room: &str) -> Self {
-        Self { room: room.to_owned(), since: client.sync_token().await }
+        Self { room: room.to_owned(), sync_token: client.sync_token().await, count: 0 }
     }
 
-    /// Returns the number of unread messages once the client has received an event.
-    ///
-    /// Conduit shows an event to syncs before it counts it.
-    pub async fn after(&self, client: &Matrix, event: &str) -> i64 {
+    /// Returns the number of unread messages after the client has received an event.
+    pub async fn after(&mut self, client: &Matrix, event: &str) -> i64 {
         let deadline = tokio::time::Instant::now() + PATIENCE;
-        let path = format!("/sync?timeout=0&since={}", encoded(&self.since));
         loop {
+            let path = format!("/sync?timeout=1000&since={}", encoded(&self.sync_token));
             let sync = client.call(Method::GET, &path, None).await;
+            sync["next_batch"].as_str().expect("a sync token").clone_into(&mut self.sync_token);
             let room = &sync["rooms"]["join"][&self.room];
+            if let Some(count) = room["unread_notifications"]["notification_count"].as_i64() {
+                self.count = count;
+            }
             let mut received = room["timeline"]["events"].as_array().into_iter().flatten();
             if received.any(|one| one["event_id"] == event) {
-                return room["unread_notifications"]["notification_count"].as_i64().unwrap_or_default();
+                return self.count;
             }
             assert!(tokio::time::Instant::now() < deadline, "{event} did not arrive in time");
-            tokio::time::sleep(RETRY).await;
         }
     }
 }
