@@ -20,7 +20,6 @@ use messenger_core::{
 use tokio_postgres::Row;
 
 use crate::{PgStore, pool::seconds};
-pub(crate) use apply::{Applier, Apply};
 use row::{COUNT, JOURNAL, READING, alarm, columns, input, journal_entry};
 
 /// One row for each key, in their order. An alarm that is not stored gets an id.
@@ -78,28 +77,26 @@ const OF_NOTIFICATION: &str = concat!(
     left join alarm_episodes episode on episode.alarm_id = alarm.id and episode.number = alarm.episode
     where entry.notification_id = $2"
 );
-/// The next alarms in the order of `AlarmCursor`. The caller checks the other conditions of the query.
-const LIST: &str = concat!(
-    "select ",
-    columns!(),
-    " from alarms alarm
+/// Returns the statement for the next alarms in the order of `AlarmCursor` that meet a condition. The caller checks the
+/// other conditions of the query.
+macro_rules! list {
+    ($condition:literal) => {
+        concat!(
+            "select ",
+            columns!(),
+            " from alarms alarm
     join alarm_episodes episode on episode.alarm_id = alarm.id and episode.number = alarm.episode
-    where alarm.tenant_id = $1 and (alarm.started_at, alarm.id) < ($2, $3) and alarm.started_at is not null
-      and ($5::text is null or alarm.source_app = $5)
+    where alarm.tenant_id = $1 and (alarm.started_at, alarm.id) < ($2, $3) and ",
+            $condition,
+            " and ($5::text is null or alarm.source_app = $5)
       and (episode.target_user is null or episode.target_user = $6)
     order by alarm.tenant_id desc, alarm.started_at desc, alarm.id desc limit $4"
-);
-/// The same without those that are normal, which are most.
-const LIST_OPEN: &str = concat!(
-    "select ",
-    columns!(),
-    " from alarms alarm
-    join alarm_episodes episode on episode.alarm_id = alarm.id and episode.number = alarm.episode
-    where alarm.tenant_id = $1 and (alarm.started_at, alarm.id) < ($2, $3) and alarm.state <> 'normal'
-      and ($5::text is null or alarm.source_app = $5)
-      and (episode.target_user is null or episode.target_user = $6)
-    order by alarm.tenant_id desc, alarm.started_at desc, alarm.id desc limit $4"
-);
+        )
+    };
+}
+const LIST: &str = list!("alarm.started_at is not null");
+/// Those that are normal are most.
+const LIST_OPEN: &str = list!("alarm.state <> 'normal'");
 /// The most alarms that a list looks at in one statement, and the most statements of a list.
 const LIST_MAX: i64 = 1000;
 const LIST_STATEMENTS: usize = 20;
@@ -139,7 +136,7 @@ impl Alarms for PgStore {
         if changes.is_empty() {
             return Ok(Vec::new());
         }
-        self.applier().await.store(changes.to_vec()).await
+        apply::apply(&self.database, changes).await
     }
 
     async fn claim_due(&self, lease: Duration, limit: i64) -> Result<Vec<AlarmKey>> {

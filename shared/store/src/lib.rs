@@ -11,7 +11,6 @@ mod error;
 mod external;
 mod feed;
 mod feed_copy;
-mod group_commit;
 mod inbox;
 mod lease;
 mod listener;

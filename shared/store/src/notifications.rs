@@ -40,11 +40,11 @@ impl Notifications for PgStore {
         if entry.options.administrator.is_some() {
             return accept::alone(&self.database, entry).await;
         }
-        self.acceptor().await.store(entry).await
+        self.acceptor().await.accept(entry).await
     }
 
     async fn accept_all(&self, entries: Vec<NewNotification>) -> Vec<Result<AcceptOutcome>> {
-        self.acceptor().await.store_all(entries).await
+        self.acceptor().await.accept_all(entries).await
     }
 
     async fn find(&self, tenant: TenantId, id: NotificationId) -> Result<Option<Notification>> {

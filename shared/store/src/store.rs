@@ -6,8 +6,7 @@ use messenger_core::Result;
 use tokio::sync::OnceCell;
 
 use crate::{
-    accept::{Accept, Acceptor},
-    alarms::{Applier, Apply},
+    accept::Acceptor,
     connection::{Connector, SERVING},
     listener::PgListener,
     local_appends::LocalAppends,
@@ -37,7 +36,6 @@ pub struct PgStore {
     /// Whether events stay until a relay has copied them.
     pub(crate) keeps_unrelayed: bool,
     acceptor: Arc<OnceCell<Acceptor>>,
-    applier: Arc<OnceCell<Applier>>,
 }
 
 impl PgStore {
@@ -58,7 +56,6 @@ impl PgStore {
             listener,
             keeps_unrelayed: false,
             acceptor: Arc::default(),
-            applier: Arc::default(),
         })
     }
 
@@ -71,7 +68,6 @@ impl PgStore {
             listener,
             keeps_unrelayed: false,
             acceptor: Arc::default(),
-            applier: Arc::default(),
         }
     }
 
@@ -81,18 +77,11 @@ impl PgStore {
         Self { keeps_unrelayed: true, ..self }
     }
 
-    /// Returns the group commit of notifications, and starts it if necessary.
+    /// Returns the group commit of this process, and starts it if necessary.
     pub(crate) async fn acceptor(&self) -> &Acceptor {
-        let start = || async {
-            let (database, local_appends) = (self.database.clone(), self.local_appends.clone());
-            Acceptor::start(Accept { database, local_appends })
-        };
-        self.acceptor.get_or_init(start).await
-    }
-
-    /// Returns the group commit of changes of alarms, and starts it if necessary.
-    pub(crate) async fn applier(&self) -> &Applier {
-        self.applier.get_or_init(|| async { Applier::start(Apply(self.database.clone())) }).await
+        self.acceptor
+            .get_or_init(|| async { Acceptor::start(self.database.clone(), self.local_appends.clone()) })
+            .await
     }
 
     /// Stores that the process may be suspended now or was until now, as Lambda does between two requests: each
