@@ -5,6 +5,7 @@
 //! crash.
 
 mod alarms;
+mod failed_attempt;
 mod failures;
 mod in_time;
 mod queue_entry;
@@ -21,6 +22,7 @@ use tracing::Instrument as _;
 use crate::{
     app::{
         delivery::{
+            failed_attempt::{BACKOFF_MAX, Consequence},
             failures::DeliveryFailures,
             queue_entry::{AlarmDelivery, QueueEntry},
         },
@@ -28,13 +30,13 @@ use crate::{
         transaction_ids::TransactionIds,
     },
     domain::{
-        error::{Error, Failure, Result},
+        error::{Error, Result},
         event::payload::{self, EventPayload},
         id::{EventId, MatrixUserId, RoomId, TenantId},
         matrix_ids::MatrixIds,
-        notification::{Draft, Notification, Status, Target, reason},
+        notification::{Draft, Notification, Status, Target},
         rendering,
-        room::{encrypted, is_account_taken, room_closed},
+        room::{encrypted, room_closed},
         settings::MessengerSettings,
     },
     live::sent_buffer::SentBuffer,
@@ -53,9 +55,6 @@ const BATCH: usize = 8;
 
 /// The delay after the first failure; it doubles with each further one.
 const BACKOFF_FIRST: Duration = Duration::from_secs(1);
-
-/// The longest delay.
-const BACKOFF_MAX: Duration = Duration::from_mins(5);
 
 /// The longest delay of a room queue while its first notification is in flight. Such a call usually ends
 /// soon.
@@ -246,25 +245,18 @@ impl Delivery {
 
     /// Stores that an attempt failed: the notification is tried again later, or rejected for good.
     async fn record_failure(&self, notification: Notification, error: Error) -> Result<Notification> {
-        match error {
-            // The database failed, so nothing can be stored. The lease or the wait budget ends by itself.
-            error if error.failure().is_some() && !homeserver_failed(&error) => Err(error),
-            // The recipient has left the tenant (`attempt`, `Accounts::ensure`): the worker holds the
-            // notification until their return.
-            error @ Error::NotFound(_) => self.postpone(notification, &error).await,
-            error if error.is_transient() || is_account_taken(&error) => {
-                self.postpone(notification, &error).await
+        match Consequence::of(&error) {
+            Consequence::Unstored => Err(error),
+            Consequence::Postponed { reason, delay } => {
+                let delay = delay.unwrap_or_else(|| backoff(notification.attempts));
+                self.postpone(notification, delay, reason, &error).await
             }
-            error => {
+            Consequence::Rejected { reason } => {
                 tracing::error!(
                     id = %notification.id,
                     error = &error as &dyn std::error::Error,
                     "notification rejected by the homeserver"
                 );
-                let reason = match error.code() {
-                    reason::ROOM_ENCRYPTED => reason::ROOM_ENCRYPTED,
-                    _ => reason::REFUSED_BY_HOMESERVER,
-                };
                 self.failures.count(reason);
                 self.outbox.failed(notification.id, reason, &error.to_string()).await?;
                 let reason = Some(reason.to_owned());
@@ -274,20 +266,13 @@ impl Delivery {
     }
 
     /// Makes a notification due again after a delay, and stores the reason.
-    async fn postpone(&self, notification: Notification, error: &Error) -> Result<Notification> {
-        let delay = match error.failure() {
-            Some(Failure::Limited(delay)) => delay.min(BACKOFF_MAX),
-            _ => backoff(notification.attempts),
-        };
-        let reason = match error.failure() {
-            None if matches!(error, Error::NotFound(_)) => reason::RECIPIENT_NOT_PROVISIONED,
-            None if is_account_taken(error) => reason::MATRIX_ACCOUNT_TAKEN,
-            Some(Failure::Unreachable | Failure::TimedOut | Failure::Limited(_)) => {
-                reason::HOMESERVER_UNAVAILABLE
-            }
-            None if matches!(error, Error::Internal { .. }) => reason::INTERNAL_ERROR,
-            _ => reason::HOMESERVER_ERROR,
-        };
+    async fn postpone(
+        &self,
+        notification: Notification,
+        delay: Duration,
+        reason: &'static str,
+        error: &Error,
+    ) -> Result<Notification> {
         self.failures.count(reason);
         tracing::warn!(
             id = %notification.id,
@@ -345,11 +330,6 @@ impl Delivery {
         self.registry.ensure_member(room, &user).await?;
         Ok(Some(self.ids.of(&user)))
     }
-}
-
-/// Returns whether the homeserver failed.
-fn homeserver_failed(error: &Error) -> bool {
-    matches!(error, Error::Fault(fault) if fault.system == crate::error::System::Homeserver)
 }
 
 /// Returns an exponential delay with jitter, so that room queues that failed together are not retried

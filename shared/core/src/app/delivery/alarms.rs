@@ -1,14 +1,14 @@
 //! Delivers the messages of alarms: root messages, their edits, and rings.
 
 use crate::{
-    app::delivery::{BACKOFF_MAX, Delivery, ROOMS_MAX, homeserver_failed, queue_entry::AlarmDelivery},
+    app::delivery::{Delivery, ROOMS_MAX, failed_attempt::Consequence, queue_entry::AlarmDelivery},
     domain::{
         alarm::RingReason,
-        error::{Error, Failure, Result},
+        error::{Error, Result},
         id::{MatrixUserId, RingId, RoomId},
-        notification::{Target, reason},
+        notification::Target,
         rendering::alarm::AlarmMessage,
-        room::{encrypted, is_account_taken, room_closed},
+        room::{encrypted, room_closed},
     },
     port::{AlarmMessageDue, NewReaction, RoomQueue, RootMessage, SentAlarmMessage},
 };
@@ -157,41 +157,25 @@ impl Delivery {
         message: &AlarmMessageDue,
         error: Error,
     ) -> Result<AlarmDelivery> {
-        if error.failure().is_some() && !homeserver_failed(&error) {
-            // The database failed, so nothing can be stored. The lease ends by itself.
-            return Err(error);
-        }
-        let (reason, delay) = match &error {
-            // The recipient has left the tenant.
-            Error::NotFound(_) => (Some(reason::RECIPIENT_NOT_PROVISIONED), None),
-            error if is_account_taken(error) => (Some(reason::MATRIX_ACCOUNT_TAKEN), None),
-            error if error.is_transient() => match error.failure() {
-                Some(Failure::Limited(delay)) => {
-                    (Some(reason::HOMESERVER_UNAVAILABLE), Some(delay.min(BACKOFF_MAX)))
-                }
-                _ => (Some(reason::HOMESERVER_UNAVAILABLE), None),
-            },
-            _ => (None, None),
+        let reason = match Consequence::of(&error) {
+            Consequence::Unstored => return Err(error),
+            Consequence::Postponed { reason, delay } => {
+                self.failures.count(reason);
+                tracing::warn!(
+                    alarm = %message.alarm,
+                    error = &error as &dyn std::error::Error,
+                    "delivery of an alarm postponed"
+                );
+                self.alarm_outbox.back_off(queue, delay).await?;
+                return Ok(AlarmDelivery::BackingOff);
+            }
+            Consequence::Rejected { reason } => reason,
         };
-        if let Some(reason) = reason {
-            self.failures.count(reason);
-            tracing::warn!(
-                alarm = %message.alarm,
-                error = &error as &dyn std::error::Error,
-                "delivery of an alarm postponed"
-            );
-            self.alarm_outbox.back_off(queue, delay).await?;
-            return Ok(AlarmDelivery::BackingOff);
-        }
         tracing::error!(
             alarm = %message.alarm,
             error = &error as &dyn std::error::Error,
             "message of an alarm rejected by the homeserver"
         );
-        let reason = match error.code() {
-            reason::ROOM_ENCRYPTED => reason::ROOM_ENCRYPTED,
-            _ => reason::REFUSED_BY_HOMESERVER,
-        };
         self.failures.count(reason);
         match (message.ring, &message.root) {
             (Some((ring, _)), Some(root)) => self.alarm_outbox.rung(ring, &root.room, None).await?,
