@@ -3,11 +3,9 @@
 use messenger_core::{alarm::ActKind, event::payload::Alarm};
 use messenger_runtime::{
     Routes,
-    alarms::{ACT_REFUSED, AlarmAfterAct, act, comment},
-    fields::SMALL_BODY_MAX,
+    alarms::{act, act_on_alarm, comment, of_alarm},
     openapi::{Caller, Operation, ResponseObject, code},
 };
-use serde_json::json;
 
 use crate::{
     acknowledge, add_comment, journal, list, one, request, resolve,
@@ -86,18 +84,4 @@ fn acts(routes: Routes) -> Routes {
             ))
             .json(comment),
         )
-}
-
-fn act_on_alarm(operation: Operation) -> Operation {
-    of_alarm(operation)
-        .body_limit(SMALL_BODY_MAX)
-        .answer(ResponseObject::json::<AlarmAfterAct>(200, "The alarm after the act."))
-        .refuses(ACT_REFUSED)
-}
-
-fn of_alarm(operation: Operation) -> Operation {
-    operation
-        .caller(Caller::User)
-        .path_parameter(json!({ "type": "integer", "format": "int64" }))
-        .refuses(&[code::NOT_FOUND])
 }

@@ -9,12 +9,11 @@ use messenger_core::{
 };
 use messenger_runtime::{
     ApiError, Routes,
-    alarms::{ACT_REFUSED, AlarmAfterAct, act, comment},
+    alarms::{AlarmAfterAct, act, act_on_alarm, comment},
     caller::Authenticated,
-    fields::{OptionalJsonBody, Path, SMALL_BODY_MAX},
-    openapi::{self, Operation, ResponseObject, code},
+    fields::{OptionalJsonBody, Path},
+    openapi::Operation,
 };
-use serde_json::json;
 use tracing::instrument;
 
 /// Returns the routes of these acts.
@@ -38,19 +37,9 @@ pub(crate) fn routes() -> Routes {
         "Adds a comment to the alarm of a notification",
     );
     Routes::new("Notifications", "Notifications of satellites, and the inbox of their readers")
-        .declare(described(acknowledge).optional_json(|fields| act(ActKind::Acknowledge, fields)))
-        .declare(described(resolve).optional_json(|fields| act(ActKind::Resolve, fields)))
-        .declare(described(add_comment).json(comment))
-}
-
-fn described(operation: Operation) -> Operation {
-    operation
-        .caller(openapi::Caller::User)
-        .path_parameter(json!({ "type": "integer", "format": "int64" }))
-        .body_limit(SMALL_BODY_MAX)
-        .answer(ResponseObject::json::<AlarmAfterAct>(200, "The alarm after the act."))
-        .refuses(&[code::NOT_FOUND])
-        .refuses(ACT_REFUSED)
+        .declare(act_on_alarm(acknowledge).optional_json(|fields| act(ActKind::Acknowledge, fields)))
+        .declare(act_on_alarm(resolve).optional_json(|fields| act(ActKind::Resolve, fields)))
+        .declare(act_on_alarm(add_comment).json(comment))
 }
 
 #[instrument(level = "debug", skip_all, fields(user = %caller.user.id(), id))]

@@ -1,4 +1,4 @@
-//! The JSON of acts on alarms.
+//! Acts on alarms: their JSON, and their description.
 
 use messenger_core::{
     Result,
@@ -8,17 +8,15 @@ use messenger_core::{
 };
 use schemars::JsonSchema;
 use serde::Serialize;
+use serde_json::json;
 
 use crate::{
-    fields::Fields,
-    openapi::code::{self, Code},
+    fields::{Fields, SMALL_BODY_MAX},
+    openapi::{Caller, Operation, ResponseObject, code},
 };
 
 /// Longest comment, in characters.
 const COMMENT_MAX: usize = 2000;
-
-/// The problems of an act on an alarm.
-pub const ACT_REFUSED: &[Code] = &[code::READ_ONLY_ROLE, code::EPISODE_OVER, code::STATE_CHANGED];
 
 /// An alarm after an act.
 #[derive(Serialize, JsonSchema)]
@@ -34,6 +32,22 @@ impl From<ActResult> for AlarmAfterAct {
     fn from(result: ActResult) -> Self {
         Self { alarm: result.alarm, changed: result.is_changed }
     }
+}
+
+/// Describes a call of a user for the alarm with the id in its path.
+pub fn of_alarm(operation: Operation) -> Operation {
+    operation
+        .caller(Caller::User)
+        .path_parameter(json!({ "type": "integer", "format": "int64" }))
+        .refuses(&[code::NOT_FOUND])
+}
+
+/// Describes an act of a user on the alarm with the id in its path.
+pub fn act_on_alarm(operation: Operation) -> Operation {
+    of_alarm(operation)
+        .body_limit(SMALL_BODY_MAX)
+        .answer(ResponseObject::json::<AlarmAfterAct>(200, "The alarm after the act."))
+        .refuses(&[code::READ_ONLY_ROLE, code::EPISODE_OVER, code::STATE_CHANGED])
 }
 
 /// Parses an act that may have a comment.
