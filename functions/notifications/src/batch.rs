@@ -1,5 +1,7 @@
 //! `POST /notifications/batch`: several notifications with one call. Each has a result of its own.
 
+use std::time::Duration;
+
 use axum::{Json, extract::State, http::HeaderMap};
 use messenger_core::{Messenger, Result, notification::SendOptions};
 use messenger_runtime::{
@@ -39,7 +41,7 @@ pub(crate) struct Batch {
 enum BatchResult {
     /// It is stored and will be delivered.
     Stored {
-        /// That of `send`.
+        /// The status of `send`.
         #[schemars(extend("const" = 201))]
         status: u16,
         /// The notification.
@@ -49,7 +51,7 @@ enum BatchResult {
     },
     /// It is not stored.
     Refused {
-        /// That of `send`.
+        /// The status of `send`.
         status: u16,
         /// The reason.
         problem: PartialProblem,
@@ -81,7 +83,7 @@ async fn batch(
     let mut requests = Vec::with_capacity(bodies.len());
     for body in bodies {
         let options = SendOptions {
-            wait: std::time::Duration::ZERO,
+            wait: Duration::ZERO,
             idempotency: None,
             origin: origin.clone(),
             administrator: None,

@@ -124,7 +124,7 @@ create table alarm_inputs (
 );
 create index alarm_inputs_by_alarm on alarm_inputs (alarm_id, id);
 
--- What each input and each deadline did. `n` is the number of the entry within its change.
+-- The effect of each input and each deadline. `n` is the number of the entry within its change.
 create table alarm_journal (
     alarm_id        bigint not null references alarms,
     revision        bigint not null,

@@ -39,7 +39,7 @@ it('an acknowledgement names who gave it, when, and on which way', async () => {
 it('an end says how, by whom, and after which time', async () => {
   expect(await wordsOf(alarmOf(1, { ...cleared(), state: 'rtn_unack' }))).toEqual(['Behoben, unquittiert', 'seit 31.01., 08:14', '', 'Behoben 31.01., 08:40 (nach 26 Min.)'])
   expect((await wordsOf(alarmOf(1, { ...acked(), ...cleared('user') })))[3]).toBe('Behoben von Max Müller, 31.01., 08:40 (nach 26 Min.)')
-  // Whoever resolves it acknowledges it by the same act.
+  // To resolve an alarm is to acknowledge it, by the same act.
   const resolved = { ...cleared('user'), acked_by: { hub_user_id: null, display_name: 'Max Müller', via: 'api' as const, at: '2026-01-31T07:40:03.000000Z', comment: null, expires_at: null } }
   expect((await wordsOf(alarmOf(1, resolved)))[2]).toBe('')
   expect((await wordsOf(alarmOf(1, cleared('cancel'))))[0]).toBe('Zurückgezogen')
