@@ -34,7 +34,7 @@ use crate::{
         event::payload::{self, EventPayload},
         id::{EventId, MatrixUserId, RoomId, TenantId},
         matrix_ids::MatrixIds,
-        notification::{Draft, Notification, Status, Target},
+        notification::{Draft, Notification, Status},
         rendering,
         room::{encrypted, room_closed},
         settings::MessengerSettings,
@@ -199,7 +199,7 @@ impl Delivery {
             let retry = QueueRelease::RetryAfter(remaining.min(IN_FLIGHT_DELAY_MAX));
             return Ok(Some(DrainStep::Release(retry)));
         }
-        if let Target::Dm(user) = &notification.draft.target
+        if let Some(user) = notification.draft.recipient()
             && self.users.find(notification.tenant, user).await?.is_none()
         {
             return Ok(Some(DrainStep::Release(QueueRelease::UntilSignIn)));
@@ -325,7 +325,7 @@ impl Delivery {
         draft: &Draft,
         room: &RoomId,
     ) -> Result<Option<MatrixUserId>> {
-        let Target::Dm(user) = &draft.target else { return Ok(None) };
+        let Some(user) = draft.recipient() else { return Ok(None) };
         let user = self.users.find(tenant, user).await?.ok_or(Error::NotFound("user"))?;
         self.registry.ensure_member(room, &user).await?;
         Ok(Some(self.ids.of(&user)))

@@ -8,9 +8,9 @@ use messenger_core::{
     alarm::{Action, NewAlarmInput},
     error::Failure,
     event::{Event, Kind},
-    id::{NotificationId, Position, RoomId},
+    id::{HubUserId, NotificationId, Position, RoomId},
     notification::{
-        EntityId, HELD_FOR, NewNotification, Notification, QueueState, SendOptions, Status, Target, reason,
+        EntityId, HELD_FOR, NewNotification, Notification, QueueState, SendOptions, Status, reason,
     },
     origin::{RequestId, Traceparent},
     room::RoomKey,
@@ -258,10 +258,7 @@ fn new_entry<'a>(n: i32, queue: i32, queue_name: &'a str, entry: &'a NewNotifica
 }
 
 fn recipient(entry: &NewNotification) -> Option<&str> {
-    match &entry.draft.target {
-        Target::Dm(user) => Some(user.as_str()),
-        _ => None,
-    }
+    entry.draft.recipient().map(HubUserId::as_str)
 }
 
 /// Converts an index to PostgreSQL's, which begins with 1.

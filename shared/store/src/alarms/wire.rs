@@ -110,11 +110,6 @@ fn alarm_of(n: usize, expected: i64, alarm: &Alarm, next_at: Option<Timestamp>) 
 
 fn episode_of(alarm: &Alarm, episode: &Episode) -> Map<String, Value> {
     let draft = &episode.draft;
-    let key = draft.room_key(alarm.key.tenant);
-    let recipient = match &key.kind {
-        messenger_core::room::RoomKind::BotDm { user } => Some(user),
-        _ => None,
-    };
     let mut fields = Map::new();
     for part in [
         json!({
@@ -127,7 +122,7 @@ fn episode_of(alarm: &Alarm, episode: &Episode) -> Map<String, Value> {
             "target_type": draft.target_type(),
             "entity_type": draft.entity().map(|(entity_type, _)| entity_type),
             "entity_id": draft.entity().map(|(_, entity_id)| entity_id),
-            "target_user": recipient,
+            "target_user": draft.recipient(),
             "priority": draft.priority.as_str(),
             "ack_required": episode.ack.is_required,
             "ack_expires_after": episode.ack.expires_after.map(seconds),
@@ -141,7 +136,7 @@ fn episode_of(alarm: &Alarm, episode: &Episode) -> Map<String, Value> {
             "ended_at": time(episode.ended_at),
             "is_closed_unseen": episode.is_closed_unseen,
             "revision": alarm.revision,
-            "queue": key.to_string(),
+            "queue": draft.room_key(alarm.key.tenant).to_string(),
         }),
         acknowledgement_of(episode),
         clearing_of(episode),

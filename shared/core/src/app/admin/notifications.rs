@@ -15,7 +15,7 @@ use crate::{
         },
         error::{Error, Problem, Result},
         id::{HubUserId, NotificationId},
-        notification::{DeliveryHistory, Draft, Satellite, SendOptions, Status, Target},
+        notification::{DeliveryHistory, Draft, Satellite, SendOptions, Status},
         origin::Origin,
     },
     port::{self, AdminPorts},
@@ -72,7 +72,7 @@ impl NotificationAdministration {
         let history = self.history(administrator, id).await?;
         let notification = &history.notification;
         let mut recipients = self.records.recipients(notification, history.sent_at).await?;
-        if let Target::Dm(user) = &notification.draft.target {
+        if let Some(user) = notification.draft.recipient() {
             recipients.users.retain(|member| member.user == *user);
             if recipients.users.is_empty() {
                 let recipient =

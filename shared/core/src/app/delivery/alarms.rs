@@ -6,7 +6,6 @@ use crate::{
         alarm::RingReason,
         error::{Error, Result},
         id::{MatrixUserId, RingId, RoomId},
-        notification::Target,
         rendering::alarm::AlarmMessage,
         room::{encrypted, room_closed},
     },
@@ -23,7 +22,7 @@ impl Delivery {
         queue: &RoomQueue,
         message: &AlarmMessageDue,
     ) -> Result<AlarmDelivery> {
-        if let Target::Dm(user) = &message.episode.draft.target
+        if let Some(user) = message.episode.draft.recipient()
             && self.users.find(message.tenant, user).await?.is_none()
         {
             return Ok(AlarmDelivery::UntilSignIn);

@@ -125,6 +125,14 @@ impl Draft {
         }
     }
 
+    /// Returns the only reader of a direct message; `None` for other targets.
+    pub fn recipient(&self) -> Option<&HubUserId> {
+        match &self.target {
+            Target::Dm(user) => Some(user),
+            Target::General | Target::Entity { .. } | Target::Service => None,
+        }
+    }
+
     /// Returns `entity_type` and `entity_id`; `None` if its target is no entity.
     pub fn entity(&self) -> Option<(&str, &EntityId)> {
         match &self.target {

@@ -7,8 +7,8 @@ use serde::Serialize;
 use crate::domain::{
     alarm::{Action, NewAlarmInput},
     error::{Error, Result},
-    id,
-    notification::{Draft, Priority, Target},
+    id::{self, HubUserId},
+    notification::{Draft, Priority},
     time::Rfc3339,
 };
 
@@ -65,10 +65,7 @@ impl Idempotency {
             body: draft.body.as_deref(),
             target_type: draft.target_type(),
             entity: draft.entity().map(|(entity_type, entity_id)| (entity_type, entity_id.canonical())),
-            target_user: match &draft.target {
-                Target::Dm(user) => Some(user.as_str()),
-                _ => None,
-            },
+            target_user: draft.recipient().map(HubUserId::as_str),
             priority: draft.priority,
             alarm: alarm.map(AlarmRequest::from),
         });

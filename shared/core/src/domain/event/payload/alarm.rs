@@ -7,7 +7,7 @@ use crate::domain::{
     alarm::{self, Acknowledgement, ClearedBy, Clearing, Episode, Operator},
     id::{AlarmId, HubUserId, NotificationId, RoomId},
     name,
-    notification::{Draft, EntityId, Priority, Target},
+    notification::{EntityId, Priority},
     time::{rfc3339, rfc3339_or_null},
 };
 
@@ -146,7 +146,7 @@ impl Alarm {
             target_type: draft.target_type(),
             entity_type: draft.entity().map(|(entity_type, _)| entity_type.to_owned()),
             entity_id: draft.entity().map(|(_, entity_id)| entity_id.clone()),
-            target_user: target_user(draft),
+            target_user: draft.recipient().cloned(),
             room_id: room.cloned(),
             notification_id: episode.notification,
             occurrences: episode.occurrences,
@@ -200,11 +200,4 @@ impl From<&Clearing> for Cleared {
 /// Returns the name of an operator as readers see it.
 fn shown(operator: &Operator) -> String {
     name::legible(&operator.display_name)
-}
-
-fn target_user(draft: &Draft) -> Option<HubUserId> {
-    match &draft.target {
-        Target::Dm(user) => Some(user.clone()),
-        Target::General | Target::Entity { .. } | Target::Service => None,
-    }
 }
